@@ -1,0 +1,1 @@
+"""rise: recursive introspection for any chat model."""
