@@ -1,0 +1,89 @@
+"""Why to stop. Looked at after every whole turn, over all chains together.
+
+In this order, the first that holds:
+
+accepted    a check or a person accepted an attempt.
+budget      a call of the last turn did not fit into what may still be spent.
+deadline    a call of the last turn was not made, or not waited for, because time was up.
+error       no call of the last turn came back, for reasons that retrying did not mend.
+turns       no turn is left.
+decided     majority only: the leader's lead over the runner-up exceeds the votes still to come, so
+            no later turn can change the winner. It changes no answer, only the bill.
+confident   a chain gave the same answer `patience` times in a row, each time with a stated
+            confidence of at least `threshold`. Stated confidence clusters at 80 to 100, which is
+            why one confident turn is not enough by default.
+
+The last two are early stops: `early_stop=False` runs every turn.
+"""
+
+from __future__ import annotations
+
+from rise_cli.core.domain import Attempt, Completion, Done, Failure, Policy, Purpose, StopReason, Vote
+from rise_cli.core.voting import accepted, eligible, polled, tally
+
+
+def turns_taken(done: tuple[Done, ...]) -> int:
+    """How many whole turns are behind us, given that no turn is half done."""
+    return max((d.call.turn for d in done if d.call.purpose is Purpose.ATTEMPT), default=0)
+
+
+def reason_to_stop(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
+    """Return why the run ends here, or None. `done` holds whole turns only."""
+    taken = turns_taken(done)
+    if taken == 0:
+        return None
+    if accepted(done):
+        return StopReason.ACCEPTED
+    if (cause := _cut_off(done, taken)) is not None:
+        return cause
+    if taken >= policy.turns:
+        return StopReason.TURNS
+    return _early(policy, done) if policy.early_stop else None
+
+
+def _early(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
+    if decided(policy, done):
+        return StopReason.DECIDED
+    return StopReason.CONFIDENT if confident(policy, done) else None
+
+
+def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
+    """Why the outside world ends the run, judged by the calls of its last turn."""
+    results = [d.result for d in done if d.call.turn == turn]
+    kinds = {r.kind for r in results if isinstance(r, Failure)}
+    for reason in (StopReason.BUDGET, StopReason.DEADLINE):
+        if reason.value in kinds:
+            return reason
+    if kinds and not any(isinstance(r, Completion) for r in results):
+        return StopReason.ERROR
+    return None
+
+
+def decided(policy: Policy, done: tuple[Done, ...]) -> bool:
+    """Whether no outcome of the turns left, over all chains, can change the majority's winner."""
+    if policy.vote is not Vote.MAJORITY:
+        return False
+    votes = tally(polled(policy.vote, eligible(done)), policy.tie)
+    if not votes:
+        return False
+    runner_up = votes[1].count if len(votes) > 1 else 0
+    left = (policy.turns - turns_taken(done)) * policy.samples
+    return votes[0].count - runner_up > left
+
+
+def confident(policy: Policy, done: tuple[Done, ...]) -> bool:
+    """Whether some chain repeated one answer `patience` times in a row, surely enough each time."""
+    chains: dict[int, list[tuple[Done, Attempt | None]]] = {}
+    for d in sorted(done, key=lambda d: d.call.place):
+        if d.call.purpose is Purpose.ATTEMPT:
+            chains.setdefault(d.call.chain, []).append((d, d.attempts[-1] if d.attempts else None))
+    return any(_settled(policy, turns[-policy.patience :]) for turns in chains.values())
+
+
+def _settled(policy: Policy, run: list[tuple[Done, Attempt | None]]) -> bool:
+    if len(run) < policy.patience:
+        return False
+    candidates = {a.candidate if a else None for _, a in run}
+    sure = all(a and a.confidence is not None and a.confidence >= policy.threshold for _, a in run)
+    rejected = any(d.verdict and d.verdict.reward == 0 for d, _ in run)
+    return len(candidates) == 1 and None not in candidates and sure and not rejected

@@ -1,0 +1,54 @@
+"""The driver: one problem from its first call to its end.
+
+`solve` alternates between asking the pure core what to do and doing it. It knows nothing of prompts,
+providers, reading or judging: `act` does all of that for one call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from rise_cli.core.domain import Ask, Call, Done, Finish, Policy, Problem, StopReason, Trajectory
+from rise_cli.core.loop import conclude, next_step
+
+Act = Callable[[Problem, Call, tuple[Done, ...]], Awaitable[Done]]
+"""Render, complete, read and judge one call, given what was done before it. Whatever befalls the
+call becomes its `Failure`; only credentials, configuration and bugs raise."""
+
+
+async def solve(problem: Problem, policy: Policy, act: Act, done: tuple[Done, ...] = ()) -> Trajectory:
+    """Run `problem` to its end and return the whole trajectory.
+
+    `done` holds calls that are already finished, half a turn included; they are not made again.
+    Raises what `act` raises, after cancelling the calls beside it.
+    """
+    while True:
+        match next_step(policy, problem, done):
+            case Ask(calls):
+                done += tuple(await _together([_started(act(problem, call, done)) for call in calls]))
+            case Finish() as end:
+                return Trajectory(problem, policy, done, end)
+
+
+def cut_short(problem: Problem, policy: Policy, finished: list[Done], reason: StopReason) -> Trajectory:
+    """The trajectory of a run that was stopped from outside: a vote over the calls that finished."""
+    done = tuple(sorted(finished, key=lambda d: d.call.place))
+    return Trajectory(problem, policy, done, conclude(policy, done, reason))
+
+
+async def _started(awaitable: Awaitable[Done]) -> Done:
+    return await awaitable
+
+
+async def _together(calls: list[Coroutine[Any, Any, Done]]) -> list[Done]:
+    """Run the calls side by side, results in their order; the first error cancels the others."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        unfinished = [task for task in tasks if not task.done()]
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
