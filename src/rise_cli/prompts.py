@@ -87,10 +87,13 @@ def find(name: str) -> Path:
     """
     if name in names():
         return home() / name
+    # A bare name is never a folder: a `rise.toml` may name a protocol, and comes from strangers.
     folder = Path(name).expanduser()
-    if (folder / "protocol.toml").is_file():
+    if "/" in name and (folder / "protocol.toml").is_file():
         return folder
-    raise UsageError(_unknown("protocol", name, names(), "or a folder with a protocol.toml in it"))
+    raise UsageError(
+        _unknown("protocol", name, names(), "or the path of a folder with a protocol.toml, such as ./mine")
+    )
 
 
 def load(name: str) -> Protocol:
@@ -125,8 +128,8 @@ def load_role(name: str) -> str:
     Raises UsageError with the known names if there is neither.
     """
     path = home() / "roles" / f"{name}.md" if name in roles() else Path(name).expanduser()
-    if not path.is_file():
-        raise UsageError(_unknown("role", name, roles(), "or a file that holds one"))
+    if not (name in roles() or "/" in name) or not path.is_file():
+        raise UsageError(_unknown("role", name, roles(), "or the path of a file, such as ./role.md"))
     return _text(path).strip()
 
 

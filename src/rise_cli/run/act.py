@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rise_cli.chat import CallKey, Chat, Request
+from rise_cli.core.canonical import equal
 from rise_cli.core.confidence import read_confidence
 from rise_cli.core.domain import (
     Attempt,
@@ -26,30 +27,22 @@ from rise_cli.core.domain import (
     Place,
     Problem,
     StopReason,
-    Verdict,
 )
 from rise_cli.core.extract import read_answer
 from rise_cli.errors import BudgetExhausted, ProviderError
 from rise_cli.run.observe import Observer
+
+if TYPE_CHECKING:
+    from rise_cli.check import Judge
 
 Render = Callable[[Problem, Call, tuple[Done, ...]], tuple[Message, ...]]
 Sink = Callable[[Done], None]
 
 
 class Compare(Protocol):
-    """Whether two answers are the same, as `compare.Comparer` tells."""
+    """Whether two answers are the same. May take seconds, on any thread."""
 
     def same(self, a: str, b: str, kind: Kind) -> bool: ...
-
-    def quick(self, a: str, b: str, kind: Kind) -> bool | None:
-        """The same without any waiting, or None where only `same` can tell."""
-        ...
-
-
-class Judge(Protocol):
-    """Whoever says something about an attempt: a check command, a person."""
-
-    async def respond(self, problem: Problem, attempt: Attempt) -> Verdict: ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ class Setup:
     """The outside world as one call needs it, shared by all problems of a run.
 
     `sink` is given every finished call before it is used. `stated` says whether confidences are
-    read from replies. `deadline` is in seconds on the event loop's clock.
+    read from replies. `max_tokens` bounds one reply, `deadline` is in seconds on the loop's clock.
     """
 
     render: Render
@@ -67,6 +60,7 @@ class Setup:
     sink: Sink
     judge: Judge | None = None
     stated: bool = True
+    max_tokens: int | None = None
     deadline: float | None = None
 
 
@@ -93,6 +87,7 @@ class Actor:
         request = Request(
             key=CallKey(problem.key, call.chain, call.turn, call.purpose),
             messages=self.setup.render(problem, call, done),
+            max_tokens=self.setup.max_tokens,
             listen=lambda text, reasoning: observer.heard(call, text, reasoning),
             restart=lambda: observer.restarted(call),
         )
@@ -139,10 +134,11 @@ class Actor:
             return None
         earlier = self._earlier(done)
         for place, other in earlier.items():
-            if self.setup.compare.quick(answer, other, problem.kind) is None:
+            told = equal(answer, other, problem.kind)
+            if told is None:
                 # Mathematics may take seconds: not on the event loop's thread.
                 return await asyncio.to_thread(self._join, problem, call, answer, earlier)
-            if self.setup.compare.same(answer, other, problem.kind):
+            if told:
                 return place
         return call.place
 

@@ -1,0 +1,235 @@
+"""`rise ask`: one question, from the command line to its answer and exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rise_cli.commands import assembly
+from rise_cli.commands.question import read_context, read_question
+from rise_cli.core.domain import Done, Problem, StopReason, Trajectory
+from rise_cli.errors import (
+    BudgetExhausted,
+    DeadlinePassed,
+    Interrupted,
+    NoAnswer,
+    NoMajority,
+    RiseError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from rise_cli.check import Check
+    from rise_cli.render.quiet import Watcher
+    from rise_cli.settings import Resolved
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is to be printed, and how much is to be said about it."""
+
+    full: bool = False
+    json: bool = False
+    dry_run: bool = False
+    verbose: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that is settled before the first call."""
+
+    resolved: Resolved
+    problem: Problem
+    method: assembly.Method
+    at: assembly.Endpoint
+    check: Check | None
+    output: Output
+
+
+def ask(question: str | None, context: str | None, flags: Mapping[str, object], output: Output) -> int:
+    """Answer one question; print the result on stdout and return the exit code.
+
+    Raises the RiseError that ends the program where there is nothing to print.
+    """
+    from rise_cli.render import Verbosity, observer
+    from rise_cli.settings import resolve
+
+    if output.verbose and output.quiet:
+        raise UsageError("--verbose and --quiet exclude each other; give one of them")
+    resolved = resolve(flags, env=os.environ, cwd=Path.cwd())
+    settings = resolved.settings
+    notices: list[str] = []
+    method = assembly.method(resolved)
+    problem = _problem(question, context, resolved)
+    at = assembly.endpoint(resolved, os.environ, notices.append)
+    keys = frozenset({at.key} if at.key else ())
+    job = Job(resolved, problem, method, at, assembly.check(settings, os.environ, keys), output)
+    if output.dry_run:
+        from rise_cli.commands.estimate import show_estimate
+
+        return show_estimate(job.method, problem, at, settings, as_json=output.json)
+    verbosity = Verbosity.QUIET if output.quiet else Verbosity(int(output.verbose))
+    with observer(
+        sys.stderr,
+        verbosity=verbosity,
+        color=settings.color,
+        env=os.environ,
+        model=at.name,
+        policy=method.policy,
+    ) as watcher:
+        for text in notices:
+            watcher.notice(text)
+        trajectory = _run(job, watcher)
+    return _conclude(job, trajectory)
+
+
+def _problem(question: str | None, context: str | None, resolved: Resolved) -> Problem:
+    from hashlib import sha256
+
+    from rise_cli.core.extract import fix_kind
+
+    if question in (None, "-") and context == "-":
+        raise UsageError("stdin cannot be both the question and --context; give one of them otherwise")
+    text = read_question(question)
+    material = read_context(context) if context is not None else None
+    kind, choices = fix_kind(resolved.settings.kind, text)
+    key = sha256(f"{text}\0{material or ''}".encode(errors="surrogatepass")).hexdigest()[:16]
+    return Problem(key, text, material, kind=kind, choices=choices)
+
+
+def _run(job: Job, watcher: Watcher) -> Trajectory:
+    """Run the rollout on an event loop of its own, to its end or to its interruption."""
+    import asyncio
+
+    from rise_cli.compare import Comparer
+    from rise_cli.run.interrupt import interruptible
+    from rise_cli.run.solve import cut_short
+
+    finished: list[Done] = []
+    with Comparer(notice=watcher.notice) as comparer:
+        trajectory = asyncio.run(interruptible(_rollout(job, watcher, comparer, finished)))
+    if trajectory is not None:
+        return trajectory
+    trajectory = cut_short(job.problem, job.method.policy, finished, StopReason.INTERRUPTED)
+    watcher.ended(trajectory)
+    return trajectory
+
+
+async def _rollout(job: Job, watcher: Watcher, comparer: object, finished: list[Done]) -> Trajectory:
+    import asyncio
+
+    from rise_cli.run.act import Actor, Setup
+    from rise_cli.run.solve import solve
+
+    settings, policy = job.resolved.settings, job.method.policy
+    line = assembly.line(
+        settings,
+        job.at,
+        notice=watcher.notice,
+        stream=_streams(job),
+        slots=min(policy.samples, settings.concurrency),
+        context_tokens=assembly.context_tokens(job.method, job.problem, settings),
+    )
+    deadline = None if settings.deadline is None else asyncio.get_running_loop().time() + settings.deadline
+    setup = Setup(
+        render=job.method.render,
+        chat=line.chat,
+        compare=comparer,  # type: ignore[arg-type]
+        observer=watcher,
+        sink=finished.append,
+        judge=job.check,
+        stated=settings.confidence == "stated",
+        max_tokens=settings.max_tokens,
+        deadline=deadline,
+    )
+    try:
+        trajectory = await solve(job.problem, policy, Actor(setup))
+    finally:
+        await line.chat.aclose()
+    watcher.ended(trajectory)
+    return trajectory
+
+
+def _streams(job: Job) -> bool:
+    """Stream where it is asked for, and by default where somebody watches."""
+    wanted = job.resolved.settings.stream
+    return wanted if wanted is not None else sys.stderr.isatty() and not job.output.quiet
+
+
+def _conclude(job: Job, trajectory: Trajectory) -> int:
+    """Print the result and say by the exit code, and on stderr, how far it can be relied on."""
+    from rise_cli.render.result import answer_text
+
+    verdict = _verdict(job, trajectory)
+    if job.output.json:
+        from rise_cli.history.record import dumps, to_record
+
+        record = to_record(
+            trajectory,
+            index=None,
+            model=job.at.name,
+            settings=_settings_of(job),
+            oracle=job.check is not None,
+        )
+        sys.stdout.write(dumps(record) + "\n")
+    elif not isinstance(verdict, NoMajority | Interrupted):
+        sys.stdout.write(answer_text(trajectory.end, job.output.full))
+    sys.stdout.flush()
+    if verdict is not None:
+        raise verdict
+    return 0
+
+
+def _verdict(job: Job, trajectory: Trajectory) -> RiseError | None:
+    """The error that ends this run with the right exit code, or None where all went well."""
+    from rise_cli.history.record import why_failed
+
+    end = trajectory.end
+    so_far = _so_far(trajectory)
+    why = why_failed(trajectory.done)
+    cut_off: dict[StopReason, RiseError] = {
+        StopReason.BUDGET: BudgetExhausted(f"the budget ended the run ({why}); {so_far}"),
+        StopReason.DEADLINE: DeadlinePassed(f"the deadline ended the run; {so_far}"),
+        StopReason.INTERRUPTED: Interrupted(f"interrupted; {so_far}"),
+    }
+    if end.reason in cut_off:
+        return cut_off[end.reason]
+    if end.winner is None:
+        return NoAnswer(f"no turn gave a usable answer: {why}")
+    if end.reason is StopReason.ERROR:
+        return NoAnswer(f"the provider failed ({why}); {so_far}")
+    if job.resolved.settings.strict and end.reason is not StopReason.ACCEPTED and end.votes[0].share <= 0.5:
+        return NoMajority(f"no answer has more than half of the votes; {so_far}")
+    return None
+
+
+def _so_far(trajectory: Trajectory) -> str:
+    end = trajectory.end
+    if end.winner is None:
+        return "no turn gave an answer before that"
+    won = next((t for t in end.votes if t.candidate == end.winner.candidate), None)
+    polled = sum(t.count for t in end.votes)
+    answer = " ".join((end.winner.answer or "").split())
+    short = answer if len(answer) <= 200 else answer[:199] + "…"
+    return f"the vote so far is {short!r} with {won.count if won else 0} of {polled} votes"
+
+
+def _settings_of(job: Job) -> dict[str, object]:
+    """The settings as they worked out, for the record: the protocol's own numbers filled in."""
+    policy = job.method.policy
+    public = job.resolved.settings.public(frozenset({job.at.key} if job.at.key else ()))
+    del public["prompt"]
+    return {
+        "protocol": job.method.protocol.name,
+        **public,
+        "model": job.at.name,
+        "turns": policy.turns,
+        "samples": policy.samples,
+        "window": "all" if policy.window is None else policy.window,
+        "kind": job.problem.kind.value,
+    }

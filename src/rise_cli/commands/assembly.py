@@ -1,0 +1,205 @@
+"""Puts the parts of a run together from its settings, the same way for every command.
+
+Retrying(Limited(Budgeted(Priced(connect(...)))))     what a call passes on its way to the model
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rise_cli.chat import Chat, Notice, Sampling, connect
+from rise_cli.core.domain import Call, Done, Message, Policy, Problem, Shape
+from rise_cli.errors import ConfigurationError, UsageError
+from rise_cli.prompts import Protocol, load, load_role, messages
+from rise_cli.settings import Resolved, Settings, find_key
+
+if TYPE_CHECKING:
+    from rise_cli.chat.budget import Wallet
+    from rise_cli.chat.prices import Tariff
+    from rise_cli.chat.providers import Provider
+    from rise_cli.check import Check
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Which model at which provider, and how to get there."""
+
+    provider: Provider
+    model: str
+    base_url: str | None
+    key: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider.name}:{self.model}"
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is asked and by which rules: the protocol with its words, and the policy."""
+
+    protocol: Protocol
+    role: str | None
+    policy: Policy
+
+    def render(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> tuple[Message, ...]:
+        return messages(self.protocol, problem, call, done, self.role)
+
+
+def method(resolved: Resolved) -> Method:
+    """The protocol, the role and the policy that the settings ask for.
+
+    Raises UsageError for a protocol or role that does not exist or is broken, and for `--turns`
+    together with a protocol that takes one.
+    """
+    settings = resolved.settings
+    protocol = load(settings.prompt)
+    role = load_role(settings.role) if settings.role else None
+    single = protocol.shape is Shape.INDEPENDENT
+    if single and settings.turns > 1 and resolved.origin["turns"] == "flag":
+        raise UsageError(
+            f"--prompt {settings.prompt} asks every chain once, so --turns {settings.turns} does nothing; "
+            f"use --samples {settings.turns}"
+        )
+    window = protocol.window if settings.window is None else settings.window
+    policy = Policy(
+        shape=protocol.shape,
+        turns=1 if single else settings.turns,
+        samples=settings.samples or protocol.samples,
+        window=None if window == "all" else window,
+        vote=settings.vote,
+        tie=settings.tie,
+        threshold=settings.threshold,
+        patience=settings.patience,
+        early_stop=settings.early_stop,
+    )
+    return Method(protocol, role, policy)
+
+
+def endpoint(resolved: Resolved, env: Mapping[str, str], notice: Notice) -> Endpoint:
+    """The model that is named, else the first provider whose key is set, else the embedded one."""
+    from rise_cli.chat.providers import PROVIDERS, parse_model
+
+    settings = resolved.settings
+    name = settings.model
+
+    def key_of(provider: Provider) -> str | None:
+        return find_key(provider.key_vars, provider.name, env, resolved.key_cmds)
+
+    if name is None:
+        if settings.base_url:
+            raise UsageError(
+                f"name the model that {settings.base_url!r} shall run, such as --model openai:NAME"
+            )
+        keyed = (p for p in PROVIDERS.values() if p.needs_key and key_of(p))
+        chosen = next(keyed, PROVIDERS["local"])
+        name = f"{chosen.name}:"
+        default = chosen.default_model or "the embedded model"
+        notice(f"no model was named; using {chosen.name}:{chosen.default_model} ({_why(chosen, default)})")
+    provider, model = parse_model(name)
+    base_url = settings.base_url or resolved.base_urls.get(provider.name)
+    return Endpoint(provider, model, base_url, key_of(provider) if provider.remote else None)
+
+
+def _why(chosen: Provider, default: str) -> str:
+    return "its key is set" if chosen.needs_key else f"no key is set; {default}"
+
+
+def tariff(settings: Settings, at: Endpoint) -> Tariff | None:
+    """What the model's tokens cost, or None where nobody knows.
+
+    Raises ConfigurationError where `--max-cost` needs a price and there is none.
+    """
+    from rise_cli.chat.prices import Free, tariff_for
+
+    if settings.price is None and (not at.provider.needs_key and at.base_url is None):
+        return Free()
+    known = tariff_for(at.provider.prices_id, at.model, price=settings.price)
+    if known is None and settings.max_cost is not None:
+        raise ConfigurationError(
+            f"the price of {at.name!r} is not known, so --max-cost {settings.max_cost:g} cannot be kept; "
+            "give it with --price IN,OUT in USD per million tokens, or use --max-tokens-total"
+        )
+    return known
+
+
+def sampling(settings: Settings) -> Sampling:
+    """What goes out beside the messages: only what was asked for."""
+    return Sampling(
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=settings.max_tokens,
+        seed=settings.seed,
+        reasoning_effort=settings.reasoning_effort,
+        extra=settings.option,
+    )
+
+
+@dataclass(frozen=True)
+class Line:
+    """The way to the model: the outermost chat, and the purse where something is capped."""
+
+    chat: Chat
+    purse: Wallet | None
+
+
+def line(
+    settings: Settings, at: Endpoint, *, notice: Notice, stream: bool, slots: int, context_tokens: int
+) -> Line:
+    """Connect to the model, with its limits, budget and retries around it. Nothing is sent yet."""
+    from rise_cli.chat.budget import Budgeted, Wallet
+    from rise_cli.chat.limits import Limited
+    from rise_cli.chat.prices import Priced
+    from rise_cli.chat.retrying import Retrying
+
+    price = tariff(settings, at)
+    asked = sampling(settings)
+    chat = connect(
+        at.name,
+        key=at.key,
+        base_url=at.base_url,
+        sampling=asked,
+        timeout_s=settings.timeout,
+        stream=stream,
+        notice=notice,
+        slots=slots,
+        context_tokens=context_tokens,
+    )
+    if price is not None:
+        chat = Priced(chat, price)
+    purse = None
+    if settings.max_cost is not None or settings.max_tokens_total is not None:
+        purse = Wallet(max_cost_usd=settings.max_cost, max_tokens=settings.max_tokens_total)
+        chat = Budgeted(chat, purse, price, notice=notice)
+    chat = Limited(chat, asyncio.Semaphore(settings.concurrency))
+    retrying = Retrying(chat, max_retries=settings.max_retries, max_wait_s=settings.max_wait, notice=notice)
+    return Line(retrying, purse)
+
+
+def check(settings: Settings, env: Mapping[str, str], keys: frozenset[str]) -> Check | None:
+    """The check command, ready to run. Raises where it cannot be."""
+    if settings.check is None:
+        return None
+    from rise_cli.chat.providers import PROVIDERS
+    from rise_cli.check import Check
+
+    variables = frozenset(v for p in PROVIDERS.values() for v in p.key_vars)
+    return Check.parse(
+        settings.check, settings.check_timeout, environ=env, key_variables=variables, keys=keys
+    )
+
+
+def context_tokens(method: Method, problem: Problem, settings: Settings) -> int:
+    """How long a conversation of this run may get, for sizing an engine of our own.
+
+    Two bytes a token is more than English text needs; every attempt that a turn sees brings a reply
+    and the request to reconsider it.
+    """
+    policy = method.policy
+    seen = policy.turns - 1 if policy.window is None else min(policy.window, policy.turns - 1)
+    reply = settings.max_tokens or 512
+    head = messages(method.protocol, problem, Call(1, 1), (), method.role)
+    return sum(len(m.text.encode()) for m in head) // 2 + (seen + 1) * (reply + 256) + 256

@@ -1,0 +1,71 @@
+"""`rise models`: which providers there are, and which models one of them has."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from rise_cli.chat.providers import PROVIDERS, Provider
+from rise_cli.core.controls import printable
+from rise_cli.settings import Resolved, find_key, resolve
+
+
+def models(provider: str | None, base_url: str | None, as_json: bool) -> None:
+    """Print the providers, or the models that one of them (or a server of its kind) offers.
+
+    Raises UsageError for a provider that does not exist, CredentialsError where its key is missing
+    or refused, ProviderError where it does not answer.
+    """
+    resolved = resolve({"base_url": base_url}, env=os.environ, cwd=Path.cwd())
+    if provider is None:
+        _providers(resolved, as_json)
+        return
+    names = _models_of(provider, resolved)
+    if as_json:
+        sys.stdout.write(json.dumps(names, ensure_ascii=False) + "\n")
+        return
+    for name in names:
+        sys.stdout.write(printable(name) + "\n")
+
+
+def _providers(resolved: Resolved, as_json: bool) -> None:
+    rows = [
+        {
+            "provider": p.name,
+            "key": _key(p, resolved),
+            "key_variables": list(p.key_vars),
+            "base_url": resolved.base_urls.get(p.name) or p.base_url or None,
+            "default_model": p.default_model or None,
+        }
+        for p in PROVIDERS.values()
+    ]
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    for row in rows:
+        variables = ", ".join(row["key_variables"]) if isinstance(row["key_variables"], list) else ""
+        state = {"set": f"key set ({variables})", "missing": f"no key; set {variables}"}
+        shown = state.get(str(row["key"]), "needs no key")
+        sys.stdout.write(f"{row['provider']:<11}  {shown:<45}  {row['default_model'] or ''}".rstrip() + "\n")
+
+
+def _key(provider: Provider, resolved: Resolved) -> str:
+    if not provider.needs_key:
+        return "not needed"
+    return "set" if _key_of(provider, resolved) else "missing"
+
+
+def _key_of(provider: Provider, resolved: Resolved) -> str | None:
+    return find_key(provider.key_vars, provider.name, os.environ, resolved.key_cmds)
+
+
+def _models_of(name: str, resolved: Resolved) -> list[str]:
+    import asyncio
+
+    from rise_cli.chat.providers import list_models, parse_model
+
+    provider, _ = parse_model(f"{name.rstrip(':')}:any")
+    url = resolved.settings.base_url or resolved.base_urls.get(provider.name)
+    return asyncio.run(list_models(provider, _key_of(provider, resolved), url))

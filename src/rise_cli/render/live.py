@@ -1,0 +1,129 @@
+"""The transcript on a terminal: finished turns stand above, the calls in flight stream below them.
+
+The region shows only the end of what streams in, so that a reply of any length costs the same, and
+it never grows taller than the screen, where a terminal could not take it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from rise_cli.core.controls import printable
+from rise_cli.core.domain import Call, Done, Trajectory
+from rise_cli.render import blocks
+from rise_cli.render.plain import PlainTranscript
+
+TAIL = 4000
+"""Characters kept of a reply that streams in: more than fits on a screen."""
+
+LINES = 12
+"""Lines shown of one call at most."""
+
+REFRESHES = 8
+"""A second: as fast as anybody reads."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A call that was sent and has not come back."""
+
+    call: Call
+    since: float
+    text: str = field(default="")
+    reasoning: bool = False
+
+    def hear(self, text: str, reasoning: bool) -> None:
+        if reasoning != self.reasoning:
+            self.text, self.reasoning = "", reasoning
+        self.text = (self.text + printable(text[-TAIL:]))[-TAIL:]
+
+
+class LiveTranscript(PlainTranscript):
+    """A `PlainTranscript` with a live region. Needs a console that is interactive.
+
+    It moves the cursor only between `__enter__` and `ended` or `__exit__`, whichever comes first,
+    and leaves the cursor visible and the region empty, also on Ctrl-C.
+    """
+
+    _live: Live | None = None
+
+    def __enter__(self) -> Self:
+        self._flights: dict[Call, _Flight] = {}
+        self._live = Live(
+            get_renderable=self._region,
+            console=self._page.console,
+            refresh_per_second=REFRESHES,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._land()
+
+    def asked(self, call: Call) -> None:
+        super().asked(call)
+        if self._live:
+            self._flights[call] = _Flight(call, self._clock())
+
+    def heard(self, call: Call, text: str, reasoning: bool) -> None:
+        if self._live and call in self._flights:
+            self._flights[call].hear(text, reasoning)
+
+    def restarted(self, call: Call) -> None:
+        if self._live and call in self._flights:
+            self._flights[call].text = ""
+
+    def finished(self, done: Done) -> None:
+        if self._live:
+            self._flights.pop(done.call, None)
+            # Else the region as last drawn would stand under the turn until the next refresh.
+            self._live.refresh()
+        super().finished(done)
+
+    def ended(self, trajectory: Trajectory) -> None:
+        self._land()
+        super().ended(trajectory)
+
+    def _land(self) -> None:
+        if self._live:
+            self._flights.clear()
+            live, self._live = self._live, None
+            live.stop()
+
+    def _region(self) -> RenderableType:
+        """The calls in flight. Called by the refreshing thread, so it works on a copy."""
+        flights = list(self._flights.values())
+        if not flights:
+            return Group()
+        # One blank line above each, one line for what does not fit, and one that stays free below.
+        rows = max(self._page.console.height - 2, 3)
+        shown = flights[: max(rows // 3, 1)]
+        each = min(LINES, max(rows // len(shown) - 2, 1))
+        lines: list[Text] = []
+        for flight in shown:
+            lines += [Text(), *self._flight(flight, each)]
+        if len(flights) > len(shown):
+            lines.append(Text(f"  and {len(flights) - len(shown)} more in flight", style="dim"))
+        return Text("\n", no_wrap=True, overflow="crop").join(lines)
+
+    def _flight(self, flight: _Flight, rows: int) -> list[Text]:
+        head = blocks.heading(flight.call, self._policy, self._page)
+        head.append(f" {self._page.signs.dot} {self._clock() - flight.since:.0f} s", style="dim")
+        if flight.reasoning:
+            head.append(f" {self._page.signs.dot} reasoning", style="dim italic")
+        body = (
+            self._page.quoted(flight.text, "dim" if flight.reasoning else "")[-rows:] if flight.text else []
+        )
+        return [head, *body]

@@ -1,0 +1,42 @@
+"""Settings made fit to show: whatever in them looks like a key is struck out.
+
+No setting is meant to hold a key. But people put them where they should not be (a header in a check
+command, a password in a base URL, `--option api_key=...`), and settings are printed and stored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+HIDDEN = "[hidden]"
+
+# The field's spellings: a prefix that vendors give their keys, a bearer header, `key=...` arguments,
+# and the user part of a URL.
+_SECRETS = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|hf|ghp|gho|r8|pplx|nvapi|key|tgp)[-_][A-Za-z0-9_\-]{12,}"
+    r"|\bAIza[A-Za-z0-9_\-]{20,}"
+    r"|(?<=Bearer )[^\s'\"]+"
+    r"|(?<=://)[^/\s@]+(?=@)"
+)
+_NAMES = r"(?:api[-_]?key|access[-_]?key|auth[-_]?key|token|secret|password)"
+_ASSIGNED = re.compile(rf"(--?[\w-]*{_NAMES}\s+|{_NAMES}[\"']?\s*[=:]\s*)([\"']?)[^\s&'\",;]+", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"api[-_]?key|(^|[-_])(key|token|secret|password|authorization)$", re.IGNORECASE)
+
+
+def names_a_key(name: str) -> bool:
+    """Whether a setting of this name would hold a key or another secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def redacted(value: object, keys: frozenset[str] = frozenset()) -> object:
+    """Return a JSON-like value with everything that looks like a key, and `keys`, struck out."""
+    if isinstance(value, str):
+        for key in keys:
+            value = value.replace(key, HIDDEN) if key else value
+        return _ASSIGNED.sub(rf"\g<1>\g<2>{HIDDEN}", _SECRETS.sub(HIDDEN, value))
+    if isinstance(value, Mapping):
+        return {name: HIDDEN if names_a_key(str(name)) else redacted(v, keys) for name, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(item, keys) for item in value]
+    return value
