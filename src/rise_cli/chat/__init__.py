@@ -76,3 +76,56 @@ class Sampling:
     seed: int | None = None
     reasoning_effort: str | None = None
     extra: dict[str, object] = field(default_factory=dict)
+
+
+def connect(  # noqa: PLR0913 — the one place where a name, its options and the terminal meet
+    model: str,
+    *,
+    key: str | None = None,
+    base_url: str | None = None,
+    sampling: Sampling | None = None,
+    timeout_s: float = 600.0,
+    stream: bool = False,
+    notice: Notice,
+    slots: int = 1,
+    context_tokens: int | None = None,
+) -> Chat:
+    """A chat with `provider:model`. `key` and `base_url` go before the environment's.
+
+    `timeout_s` bounds one attempt. `slots` and `context_tokens` size the embedded engine: calls in
+    flight, and the longest conversation. Raises `UsageError` for an unknown provider or an unusable
+    base URL, `CredentialsError` where a needed key is missing. Nothing is sent yet.
+    """
+    from rise_cli.chat.providers import adapter_class, find_base_url, parse_model, require_key
+
+    provider, name = parse_model(model)
+    sampling = sampling or Sampling()
+    if provider.name == "scripted":
+        from rise_cli.chat.scripted import Scripted
+
+        return Scripted(name)
+    if provider.name == "local":
+        from rise_cli.chat.local import connect_local
+
+        return connect_local(
+            name,
+            slots=slots,
+            context_tokens=context_tokens,
+            sampling=sampling,
+            timeout_s=timeout_s,
+            stream=stream,
+            notice=notice,
+        )
+    from rise_cli.chat.adapting import Adapting
+
+    url = find_base_url(provider, base_url)
+    adapter = adapter_class(provider)(
+        provider=provider.name,
+        base_url=url,
+        key=require_key(provider, key, url),
+        model=name,
+        sampling=sampling,
+        timeout_s=timeout_s,
+        stream=stream,
+    )
+    return Adapting(adapter, notice)

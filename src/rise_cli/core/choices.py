@@ -1,0 +1,127 @@
+"""Lettered options: which ones a question lists, and which one an answer names."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from string import ascii_uppercase
+
+from rise_cli.core.domain import Kind
+from rise_cli.core.unicode import half_width
+
+# "A) ..", "(A) ..", "[A] ..", "A. ..", "A: ..", "A、..", also as a list item or in bold, at the start of a line.
+_LINE = re.compile(
+    r"(?m)^[ \t>*_•\-]{0,12}(?:[(\[【]([A-Z])[)\]】]|([A-Z])(?:[).、]|(:)))(?=[*_]{0,3}(?:[ \t]|[^\W\d_]{2}|[-$\\\d(]))"
+)
+# "(A) x (B) y" and "A) x B) y" within a line.
+_INLINE = re.compile(r"(?<![A-Za-z0-9_(])(?:\(([A-Z])\)|([A-Z])\))(?=\s?[^\s,;)])")
+# "A. x B. y C. z" within a line looks like initials too: it must start a sentence.
+_DOTTED = re.compile(r"(?<![A-Za-z0-9_.,&])(?<!and )([A-Z])[.、](?=\s?[^\s,;.])")
+_SENTENCE_START = re.compile(r"(?:^|[?!:.\n])\s*$")
+
+_QUESTION_LONGEST = 1_000_000
+
+
+def fix_kind(kind: Kind, question: str) -> tuple[Kind, tuple[str, ...]]:
+    """Decide before turn 1 what the answer is: the kind, and the letters on offer.
+
+    `auto` becomes `choice` where the question lists at least two options lettered consecutively from
+    A. The letters are empty for other kinds, and for an explicit `choice` whose options are not
+    recognised: any letter is then an answer.
+    """
+    if kind not in (Kind.AUTO, Kind.CHOICE):
+        return kind, ()
+    letters = _listed(half_width(question[-_QUESTION_LONGEST:]))
+    if letters:
+        return Kind.CHOICE, letters
+    return kind, ()
+
+
+def _listed(question: str) -> tuple[str, ...]:
+    lines = list(_LINE.finditer(question))
+    asked = Counter(match[2] for match in lines if match[3])
+    if asked["A"] > 1:  # "A: .. B: .. A: .." is a dialogue
+        lines = [match for match in lines if not match[3]]
+    run = _run([match[1] or match[2] for match in lines])
+    if run:
+        return run
+    run = _run([match[1] or match[2] for match in _INLINE.finditer(question)])
+    if run and not re.search(r"\(?A\)[ \t]*(?:and|,|&)[ \t]*\(?B\)", question):
+        return run
+    dotted = list(_DOTTED.finditer(question))
+    starts = [
+        m for m in dotted if m[1] != "A" or _SENTENCE_START.search(question[max(0, m.start() - 8) : m.start()])
+    ]
+    return _run([match[1] for match in starts])
+
+
+def _run(letters: list[str]) -> tuple[str, ...]:
+    """The last run A, B, .. of at least two letters: earlier ones belong to worked examples."""
+    best = 0
+    length = 0
+    for letter in letters:
+        if letter == "A":
+            length = 1
+        elif length and length < 26 and letter == ascii_uppercase[length]:
+            length += 1
+        else:
+            length = 0
+        if length == 2:
+            best = 0
+        if length >= 2:
+            best = max(best, length)
+    return tuple(ascii_uppercase[:best])
+
+
+# A letter that stands for itself at the start: "B", "(B)", "B.", "B) Paris", "B: Paris", "option b".
+_LEADING = re.compile(
+    r"[\s(\[{*_\"'$]{0,12}(?:\\text(?:bf|rm|it)?\s?\{[(\s]{0,4})?(?:(?:option|choice|letter|answer)\s{1,4}[(\[*]{0,4})?"
+    r"(?P<letter>[A-Z])(?P<after>[)\]}*_\"'$.\s]*$|[)\]}.:、]|[*_]{1,3}(?![\w])|\s+[-–—(=]|\s?,\s)",
+    re.IGNORECASE,
+)
+_STANDING = re.compile(r"(?<![A-Za-z0-9_'’\\-])([A-Z])(?![A-Za-z0-9_'’-])")
+_NAMED = re.compile(r"(?:选|選|\b(?:option|choice|letter|answer))\s{0,4}(?:is\s{1,4})?[(\[*]{0,4}$", re.IGNORECASE)
+
+
+def leading_letter(answer: str) -> str | None:
+    """The upper-case letter that an answer consists of or opens with, as in `(b) Paris`; else None."""
+    match = _LEADING.match(half_width(answer[:400]).strip())
+    return match["letter"].upper() if match else None
+
+
+def named_letter(answer: str, choices: tuple[str, ...]) -> str | None:
+    """The one letter of `choices` (empty: A to Z) that a short answer names; None where none or
+    several are named: "B and C" is no letter."""
+    text = half_width(answer)
+    found = set(_standing(text, choices))
+    if len(found) > 1:
+        return None
+    leading = leading_letter(text)
+    if leading and (not choices or leading in choices):
+        return leading if not found or found == {leading} else None
+    return found.pop() if found else None
+
+
+def last_letter(reply: str, choices: tuple[str, ...]) -> str | None:
+    """The last letter of `choices` (empty: A to Z) that stands alone in a reply, or None."""
+    letters = _standing(half_width(reply), choices)
+    return letters[-1] if letters else leading_letter(reply) if len(reply) < 10 else None
+
+
+def _standing(text: str, choices: tuple[str, ...]) -> list[str]:
+    allowed = choices or tuple(ascii_uppercase)
+    return [
+        match[1]
+        for match in _STANDING.finditer(text)
+        if match[1] in allowed and not _is_word(text, match, len(allowed) == 26)
+    ]
+
+
+def _is_word(text: str, match: re.Match[str], any_letter: bool) -> bool:
+    """Whether the letter is the article "A", the pronoun "I", or (with no letters given) an initial."""
+    if match[1] not in "AI":
+        return False
+    if _NAMED.search(text[max(0, match.start() - 20) : match.start()]):
+        return False
+    following = text[match.end() : match.end() + 12]
+    return re.match(r"[ \t]+(?!(?:and|or|is|was|because|since|as|seems|would)\b)[a-z]|['’]", following) is not None or (any_letter and match[1] == "I")

@@ -1,0 +1,158 @@
+"""The confidence that a reply states, as a fraction from 0 to 1.
+
+Read are `Confidence: 0.8`, `80%`, `80/100`, `8/10`, `4 out of 5`, words, `置信度：80%`, `信心：高`,
+`"confidence": 0.8`, `<confidence>0.8</confidence>`, "I am 90% confident" and "with 90% confidence".
+A whole number over 1 without a scale is of 100: `Confidence: 85` is 0.85. Nothing is guessed: a
+range ("80-90%"), a template ("0 to 1") or plain prose ("I have confidence that ..") states none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rise_cli.core.unicode import half_width
+
+# What a word counts for. Below the default threshold of 0.9 but for the strongest: models say "high"
+# far more often than they are right nine times in ten.
+WORDS = {
+    "very low": 0.1,
+    "low": 0.25,
+    "medium": 0.5,
+    "moderate": 0.5,
+    "high": 0.8,
+    "very high": 0.95,
+    "extremely high": 0.95,
+    "极低": 0.1,
+    "非常低": 0.1,
+    "很低": 0.1,
+    "较低": 0.25,
+    "低": 0.25,
+    "中等": 0.5,
+    "一般": 0.5,
+    "中": 0.5,
+    "较高": 0.8,
+    "高": 0.8,
+    "很高": 0.95,
+    "非常高": 0.95,
+    "极高": 0.95,
+}
+
+_LABEL = (
+    r"(?:(?<![A-Za-z\-])(?:confidence|certainty|confident)(?:[ _\-](?:level|score|rating|estimate|value))?(?![A-Za-z])"
+    r"|(?:置信|可信|自信|确信|信心|把握)(?:程度|水平|指数|度|率)?)"
+)
+_DRESS = r"[ \t*_`\"'”’)\]]{0,8}"
+_NOTE = r"(?:[ \t]{0,3}[(\[][^()\[\]\n]{0,60}[)\]])?"
+_COLON = r"(?:[:=>]|[ \t]{0,3}\|)[\s*_`\"'“‘(\[$]{0,12}"
+_IS = r"(?:(?:[ \t]in[ \t][^\n:.]{1,40}?)?[ \t]{1,3}(?:is|of|at|was)[ \t]{1,3}|[ \t]?[是为][ \t]?)[*_]{0,3}"
+_NEARLY = r"(?:(?:about|around|approximately|roughly|nearly|over|~|≈|>=?|<=?|≥|≤|约|大约)[ \t]?)?"
+# Possessive, so that what follows is judged against the whole number. Not a range, not a list.
+_NUMBER = r"(?P<{0}>[-+−]?(?:\d{{1,9}}+(?:\.\d{{1,18}}+|,\d{{1,18}}+)?+|\.\d{{1,18}}+))(?!\d|e\d)"
+_SCALE = r"(?:[ \t]?(?P<{0}>\\?%|percent|per cent)|[ \t]?(?:/|out of)[ \t]?(?P<{1}>\d{{1,4}}+)(?![\d.]\d?))?+"
+_NO_RANGE = r"(?!\.?\d|[ \t]?(?:-|–|—|~|to|and)[ \t]?[.\d])"
+_WORD = "(?P<word>" + "|".join(sorted(map(re.escape, WORDS), key=len, reverse=True)) + r")(?![A-Za-z\-/|])"
+
+_STATED = re.compile(
+    rf"(?P<label>{_LABEL}){_NOTE}{_DRESS}"
+    rf"(?:(?P<colon>{_COLON})(?:{_NEARLY}{_NUMBER.format('n')}{_SCALE.format('percent', 'of')}{_NO_RANGE}|{_WORD})"
+    rf"|{_IS}(?:{_NEARLY}{_NUMBER.format('n2')}{_SCALE.format('percent2', 'of2')}{_NO_RANGE}|{_WORD.replace('word', 'word2')}))",
+    re.IGNORECASE,
+)
+_IN_BRACKETS = re.compile(
+    rf"[*_]{{0,3}}[ \t]{{0,3}}\([ \t]?{_NEARLY}{_NUMBER.format('n')}{_SCALE.format('percent', 'of')}[ \t]?\)"
+)
+_FELT = re.compile(
+    r"(?<![\d.\-−])(?P<n>\d{1,3}(?:\.\d{1,6})?)[ \t]?(?:%|percent|per cent)[ \t]"
+    r"(?:confident|certain|sure|confidence(?![ \-](?:interval|level|limit|band|region|bound|set)))(?![A-Za-z])"
+    r"|(?P<zh>\d{1,3}(?:\.\d{1,6})?)[ \t]?%[ \t]?的?(?:把握|信心)",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(r"(?:\bnot|n['’]t|\bnever|不是|没有)[ \t]{0,3}$", re.IGNORECASE)
+
+
+def read_confidence(reply: str) -> float | None:
+    """The last confidence that a reply states, from 0 to 1; None if it states none, or one that is
+    out of range (`150%`, `-3`, `12/10`). Words count as in `WORDS`."""
+    text = half_width(reply)
+    stated = [(match.start(), _stated(match, text)) for match in _STATED.finditer(text)]
+    felt = [
+        (match.start(), _fraction(match["n"] or match["zh"], True, None))
+        for match in _FELT.finditer(text)
+        if not _DENIED.search(text[max(0, match.start() - 8) : match.start()])
+    ]
+    return max(stated + felt, key=lambda found: found[0])[1] if stated or felt else None
+
+
+def _stated(match: re.Match[str], text: str) -> float | None:
+    word = match["word"] or match["word2"]
+    if word:
+        exact = _IN_BRACKETS.match(text, match.end())
+        if exact:  # "high (85%)"
+            return _fraction(exact["n"], bool(exact["percent"]), exact["of"])
+        return WORDS[" ".join(word.lower().split())]
+    if match["n"]:
+        return _fraction(match["n"], bool(match["percent"]), match["of"])
+    return _fraction(match["n2"], bool(match["percent2"]), match["of2"])
+
+
+def _fraction(number: str, percent: bool, scale: str | None) -> float | None:
+    value = float(number.replace("−", "-").replace(",", "."))
+    if percent:
+        value /= 100
+    elif scale is not None:
+        value = value / int(scale) if int(scale) else -1.0
+    elif value > 1:
+        value = value / 100 if value.is_integer() and "." not in number else -1.0
+    return value if 0 <= value <= 1 else None
+
+
+_OPENING = r"[ \t>#*_`•\-\"'(\[<{|]{0,16}"
+# The start of a line that is a report: "**Confidence:** ..", "My confidence (0 to 1): ..".
+_REPORT = rf"{_OPENING}(?:(?:my|the|overall|final|stated|答案的|我的|总体)[ \t]{{0,3}}){{0,2}}{_LABEL}{_NOTE}{_DRESS}[:=>|]"
+_REPORT_LINE = re.compile(_REPORT, re.IGNORECASE)
+_REPORT_LINES = re.compile(rf"(?m)^{_REPORT}.*$", re.IGNORECASE)
+# A whole line: "My confidence in this answer is 85%.", "I am 90% confident in this answer."
+_REPORT_SENTENCE = re.compile(
+    rf"{_OPENING}(?:(?:my|the|overall|final)[ \t]){{0,2}}{_STATED.pattern.replace('?P<', '?P<_')}[ \t.!*_]*"
+    r"|[ \t*_]{0,8}I(?:['’]m| am)[ \t](?:about[ \t])?\d{1,3}(?:\.\d{1,6})?[ \t]?(?:%|percent)[ \t](?:confident|certain|sure)"
+    r"(?:[ \t](?:in|of|about)[ \t](?:this|that|my|the)(?:[ \t](?:final[ \t])?answer)?)?[ \t.!*_]*",
+    re.IGNORECASE,
+)
+_BARE_LABEL = re.compile(rf"{_OPENING}{_LABEL}{_NOTE}[ \t*_:\"]{{0,8}}", re.IGNORECASE)
+_WITHIN = re.compile(
+    rf"{_LABEL}{_NOTE}{_DRESS}[:=>|]"
+    r"|(?:(?:and[ \t])?I(?:['’]m| am)|with|at)[ \t](?:about[ \t])?\d{1,3}(?:\.\d{1,6})?[ \t]?(?:%|percent)[ \t]"
+    r"(?:confident|certain|sure|confidence(?![ \-](?:interval|level)))"
+    r"|\([ \t]?\d{1,3}(?:\.\d{1,6})?[ \t]?(?:%|percent)[ \t](?:confident|confidence|certain|sure)",
+    re.IGNORECASE,
+)
+
+
+def without_report(text: str) -> str:
+    """`text` without the confidence at its end: a report is no part of an answer. Trimmed."""
+    text = text.strip()
+    for _ in range(3):
+        head, _, last = text.rpartition("\n")
+        flat = half_width(last[:400])
+        previous = half_width(head.rstrip().rpartition("\n")[2][-400:])
+        if _REPORT_LINE.match(flat) or _REPORT_SENTENCE.fullmatch(flat):
+            text = head.rstrip()
+        elif len(last) < 40 and previous and _BARE_LABEL.fullmatch(previous):
+            text = head.rstrip().rpartition("\n")[0].rstrip()
+        else:
+            return (head + "\n" + cut_report(last)).strip()
+    return text
+
+
+def cut_report(line: str) -> str:
+    """`line` up to a confidence that it states after something else: "Paris (confidence: 90%)"."""
+    match = _WITHIN.search(half_width(line))
+    if match is None:
+        return line
+    return line[: match.start()].rstrip(" \t,;，；|([（{<—–-*_")
+
+
+def blank_reports(text: str) -> str:
+    """`text` with every stated confidence blanked out, so that its number is not taken for an answer."""
+    text = _REPORT_LINES.sub(" ", half_width(text))
+    return _FELT.sub(" ", _STATED.sub(" ", text))

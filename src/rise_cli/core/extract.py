@@ -1,0 +1,199 @@
+"""Reading replies: the answer and the confidence that a model's text states.
+
+The most specific mark wins: `<answer>..</answer>`, then `\\boxed{..}`, then the last answer line
+(`Answer: ..`, `**Final answer:** ..`, "The answer is ..", `A: ..`, `答案：..`), then `#### ..`. Of
+several marks of one sort the last counts; a template that was echoed (`<your answer>`) does not.
+Reading never fails and takes linear time, whatever the reply holds.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rise_cli.core.choices import fix_kind, last_letter, named_letter
+from rise_cli.core.confidence import blank_reports, cut_report, read_confidence, without_report
+from rise_cli.core.domain import Kind
+from rise_cli.core.marks import last_box, marked
+from rise_cli.core.quantities import numbers_in, quantity
+
+__all__ = ["fix_kind", "read_answer", "read_confidence"]
+
+
+def read_answer(reply: str, kind: Kind, choices: tuple[str, ...] = ()) -> str | None:
+    """The answer in a reply, or None where nothing can be read.
+
+    - `text`: the whole reply, trimmed, without the confidence at its end.
+    - `auto`: what a mark holds; with no mark the same as `text`. If every mark is empty, None.
+    - `number`: the number in a mark, else the last number of the reply.
+    - `choice`: the letter in a mark, else the last letter of `choices` (empty: any) standing alone.
+    - `math`: what a mark holds, else a reply of one line, else the last formula between dollar signs or
+      LaTeX brackets, else the last number.
+    A mark's content that has no clear number or letter is returned as it is. What a model thinks aloud
+    in `<think>` tags counts only if nothing follows it.
+    """
+    body = _after_thinking(reply)
+    if kind is Kind.TEXT:
+        return without_report(body) or None
+    raw = None
+    for raw in marked(body, letter_options=kind is Kind.CHOICE):
+        value = _clean(raw)
+        if value and not _is_template(value):
+            return _narrowed(value, kind, choices)
+    if raw is not None and kind is Kind.AUTO:
+        return None
+    return _unmarked(body, kind, choices)
+
+
+_THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+_THINKING = re.compile(r"\s*<think(?:ing)?>", re.IGNORECASE)
+
+
+def _after_thinking(reply: str) -> str:
+    end = 0
+    for match in _THOUGHT.finditer(reply):
+        end = match.end()
+    rest = reply[end:]
+    if end and not rest.strip():
+        return _THINKING.sub("", _THOUGHT.sub(" ", reply), count=1)
+    return rest
+
+
+_FENCED = re.compile(r"```[^\n`]*\n(.*?)\n?[ \t]*```", re.DOTALL)
+_QUOTED_VALUE = re.compile(r"\"([^\"\\\n]*)\"\s*[,}]|(-?[\d.]+)\s*[,}]\s*(?:\"|$)")
+_LABELLED = re.compile(
+    r"[*_#> \t]{0,6}(?:(?:the|my)\s)?(?:final\s|correct\s)?(?:answer|答案)(?:[*_ \t]{0,4}[:：=]|\s+is(?![A-Za-z])\s*:?|[是为][:：]?)"
+    r"[*_\s]{0,6}(?=\S)",
+    re.IGNORECASE,
+)
+_WRAPPERS = (
+    ("**", "**"),
+    ("$$", "$$"),
+    ("\\[", "\\]"),
+    ("\\(", "\\)"),
+    ("$", "$"),
+    ("`", "`"),
+    ("*", "*"),
+    ("_", "_"),
+    ('"', '"'),
+    ("'", "'"),
+    ("“", "”"),
+    ("‘", "’"),
+    ("「", "」"),
+)
+_ABBREVIATED = re.compile(r"(?:\b[A-Za-z]\.){2,}$|\.\.$")
+
+
+def _clean(raw: str) -> str:
+    """A mark's content without confidence, label, fence, box, emphasis, quotation marks, math
+    delimiters and full stop around it. One wrapping goes per round; rounds are few."""
+    value = raw.strip()
+    quoted = _QUOTED_VALUE.match(value[:2_000])
+    if quoted:
+        value = quoted[1] or quoted[2] or ""
+    if "\n" not in value:
+        value = cut_report(value)
+    for _ in range(6):
+        before = value
+        value = _unwrapped(value.strip())
+        if value == before:
+            break
+    return value
+
+
+def _unwrapped(value: str) -> str:
+    fenced = _FENCED.fullmatch(value) if value.startswith("```") and value.endswith("```") else None
+    if fenced:
+        return fenced[1]
+    box = last_box(value)
+    if box is not None and box.strip():
+        return box
+    label = _LABELLED.match(value)
+    if label:
+        return value[label.end() :]
+    if value.endswith("。") or (value.endswith(".") and not _ABBREVIATED.search(value[-12:])):
+        return value[:-1]
+    for opening, closing in _WRAPPERS:
+        inner = value[len(opening) : -len(closing)]
+        if value.startswith(opening) and value.endswith(closing) and inner and opening not in inner:
+            return inner
+    for mark in ("**", "__"):  # a half of "**Answer: 4**"
+        if value.count(mark) == 1 and value.endswith(mark):
+            return value[: -len(mark)]
+        if value.count(mark) == 1 and value.startswith(mark):
+            return value[len(mark) :]
+    return value
+
+
+_TEMPLATE = re.compile(
+    r"[<\[({⟨]{1,2}\s?[^<>\[\](){}\n]{0,60}\b(?:answer|number|letter|value|result|option|choice|response|text|expression)\b"
+    r"[^<>\[\](){}\n]{0,60}[>\])}⟩]{1,2}|(?:\\text\{)?\s?(?:insert |put |write )?(?:your|the) (?:final |short |own )?answer"
+    r"(?: (?:here|goes here|only))?[.…]{0,3}\}?|[\s._…\-*?]+|\\[lc]?dots|<?/?answer>?\s?|[<\[]你的答案[>\]]|你的答案",
+    re.IGNORECASE,
+)
+
+
+def _is_template(value: str) -> bool:
+    return len(value) < 200 and _TEMPLATE.fullmatch(value) is not None
+
+
+# What makes a text with a number in it more than that number and some words.
+_FORMULA = re.compile(r"[\\^{}√∞πθ*+±<>≤≥|!]|[A-Za-z]\(|\d[A-Za-z]\b|\b[A-Za-z]\d")
+
+
+def _narrowed(value: str, kind: Kind, choices: tuple[str, ...]) -> str:
+    if len(value) > 400:
+        return value
+    if kind is Kind.CHOICE:
+        return named_letter(_untexted(value), choices) or value
+    if kind is Kind.NUMBER:
+        return _number_of(value) or value
+    return value
+
+
+def _untexted(value: str) -> str:
+    return re.sub(r"\\(?:text|textbf|textrm|textit|mathrm|mathbf)\s?\{([^{}]*)\}", r" \1 ", value)
+
+
+def _number_of(value: str) -> str | None:
+    """The number in a marked answer, if it is clear which; a right-hand side counts for an equation."""
+    found = list(numbers_in(value))
+    if quantity(value, Kind.NUMBER) is not None:
+        return found[0].text if len(found) == 1 else value
+    _, equals, right = value.rpartition("=")
+    if equals and right.strip():
+        return _number_of(right.strip()) or None
+    if len(found) == 1 and not _FORMULA.search(value[: found[0].start] + " " + value[found[0].end :]):
+        return found[0].text
+    return None
+
+
+def _unmarked(body: str, kind: Kind, choices: tuple[str, ...]) -> str | None:
+    if kind is Kind.AUTO:
+        return without_report(body) or None
+    text = blank_reports(body)
+    if kind is Kind.CHOICE:
+        return last_letter(text, choices)
+    if kind is Kind.MATH:
+        return _formula(without_report(body)) or _last_number(text)
+    return _last_number(text)
+
+
+def _last_number(text: str) -> str | None:
+    last = None
+    for last in numbers_in(text):
+        pass
+    return last.text if last else None
+
+
+_DELIMITED = re.compile(r"\$\$([^$]+)\$\$|\$([^$\n]+)\$|\\\[([^\\]*(?:\\(?!\])[^\\]*)*+)\\\]|\\\(([^\\]*(?:\\(?!\))[^\\]*)*+)\\\)")
+
+
+def _formula(text: str) -> str | None:
+    if text and "\n" not in text and len(text) <= 100 and not re.search(r"[A-Za-z]{4,}\s+[A-Za-z]{2,}|\$.*\$", text):
+        return _clean(text) or None
+    last = None
+    for last in _DELIMITED.finditer(text):
+        pass
+    if last is None:
+        return None
+    return _clean(next(group for group in last.groups() if group is not None)) or None

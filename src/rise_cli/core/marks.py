@@ -1,0 +1,196 @@
+"""Where a reply marks its answer: `<answer>` tags, `\\boxed{}`, an "Answer:" line, `####`.
+
+`marked` yields what the marks hold, the most specific mark first and the last of its sort first; the
+text is as written, not yet cleaned. Every search is linear in the reply, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+
+from rise_cli.core.confidence import without_report
+from rise_cli.core.domain import Kind
+from rise_cli.core.quantities import quantity
+from rise_cli.core.unicode import half_width
+
+# A reply has few marks; of a hostile one the last ones are looked at.
+_MOST = 64
+_LONGEST_LINE = 4_000
+_LONGEST_SENTENCE = 60
+
+_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
+_BRACE = re.compile(r"\\{1,2}(?:boxed|fbox)\s{0,9}\{|\\.|[{}]", re.DOTALL)
+_WORD = re.compile(r"(?<![A-Za-z])(?:answers?(?![A-Za-z])|答案)", re.IGNORECASE)
+_AFTER_WORD = re.compile(
+    r"(?:[ \t](?:to|for)[ \t](?:the|this|your)[ \t](?:question|problem))?[ \t]{0,4}(?:\([^()\n]{0,60}\))?"
+    r"[*_`\"' \t]{0,6}(?:(?P<colon>[:=])|(?:(?<=[ \t*_])(?P<is>is|would be|should be|must be|was)(?![A-Za-z])"
+    r"|(?P<zh>应该是|应为|是|为))[ \t]{0,3}:?)[*_]{0,3}[ \t]{0,6}",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(r"[ \t]{0,3}(?:#{1,6}[ \t]{0,3}[*_]{0,3}|\*\*|__)(?:(?:the|my|final|correct)[ \t]){0,2}$", re.IGNORECASE)
+_SHORT_LABEL = re.compile(r"(?m)^[ \t>*_#\-]{0,12}(?:A[*_ \t]{0,3}:|答[*_ \t]{0,3}:)[*_]{0,3}[ \t]{0,3}")
+_HASHES = re.compile(r"(?m)^[ \t]{0,3}####[ \t]{0,4}(?=[^\s#])")
+
+# Somebody else's answer, or no particular one.
+_OTHERS = frozenset(
+    ["previous", "prior", "earlier", "original", "initial", "old", "wrong", "incorrect", "possible", "alternative", "other", "candidate", "last", "first", "an", "any", "each", "every", "no", "student", "student's", "students", "their", "his", "her", "following"]
+)
+_HYPOTHETICAL = re.compile(
+    r"(?:if|whether|when|unless|suppose|assuming|until|why|how|where|what|that)[ \t](?:(?:the|my|our|your|this|that)[ \t])?"
+    r"(?:(?:final|correct|right)[ \t])?$",
+    re.IGNORECASE,
+)
+_LAST_WORD = re.compile(r"([A-Za-z']{1,20})[ \t*_`\"]{0,4}$")
+_SENTENCE_END = re.compile(r"(?<!\b[A-Z])(?<!\b(?:Dr|Mr|Ms|St|vs))(?<!Mrs)(?:[.!?][\"*)]?\s(?=[A-Z\"*(\u4e00-\u9fff])|[。！？])")
+_REASON = re.compile(r",?\s(?:because|since|given that|which is why)\s|,\s(?:as|which|so|and this|that is)\s", re.IGNORECASE)
+_ADVERB = re.compile(
+    r"(?:still|indeed|therefore|thus|clearly|simply|actually|definitely|probably|most likely|likely|then|now|just)[ \t,]{1,3}",
+    re.IGNORECASE,
+)
+_JUDGEMENT = re.compile(
+    r"(?:not|correct|right|wrong|incorrect|clear|unclear|obvious|simple|straightforward|consistent|as follows|based on|"
+    r"given by|found by|obtained|in|that|the same|supported|verified|confirmed|also|accurate|reasonable|valid)(?![A-Za-z])",
+    re.IGNORECASE,
+)
+_FENCE = re.compile(r"[ \t]*(?:```|~~~|\$\$[ \t]*$|\\\[[ \t]*$)")
+_NOTHING = " \t*_`\"'>#:："
+
+
+def marked(body: str, letter_options: bool) -> Iterator[str]:
+    """What the marks in a reply hold. `letter_options`: "A:" is then an option, not a mark."""
+    yield from islice(_tags(body), _MOST)
+    yield from islice(_boxes(body), _MOST)
+    yield from _lines(body)
+    if not letter_options:
+        for match in _last(_SHORT_LABEL.finditer(half_width(body))):
+            yield _value(body, match.end())
+    yield from _hashes(body)
+    opened = list(_last(_TAG.finditer(body)))[:1]
+    if opened and not opened[0][1]:  # cut off by a stop sequence
+        yield body[opened[0].end() :]
+
+
+def last_box(text: str) -> str | None:
+    """What the last complete `\\boxed{..}` or `\\fbox{..}` of a text holds, the inner one of nested ones."""
+    return next(_boxes(text), None)
+
+
+def _last(matches: Iterator[re.Match[str]]) -> Iterator[re.Match[str]]:
+    return reversed(deque(matches, _MOST))
+
+
+def _tags(body: str) -> Iterator[str]:
+    spans: deque[tuple[int, int]] = deque(maxlen=_MOST)
+    opened: int | None = None
+    for match in _TAG.finditer(body):
+        if not match[1]:
+            opened = match.end()
+        elif opened is not None:
+            spans.append((opened, match.start()))
+            opened = None
+    return (body[start:end] for start, end in reversed(spans))
+
+
+def _boxes(body: str) -> Iterator[str]:
+    if "boxed" not in body and "fbox" not in body:
+        return
+    spans: deque[tuple[int, int]] = deque(maxlen=_MOST)
+    stack: list[int | None] = []
+    for match in _BRACE.finditer(body):
+        token = match[0]
+        if len(token) > 2:
+            stack.append(match.end())
+        elif token == "{":
+            stack.append(None)
+        elif token == "}" and stack:
+            start = stack.pop()
+            if start is not None:
+                spans.append((start, match.start()))
+    yield from (body[start:end] for start, end in sorted(spans, reverse=True))
+
+
+def _lines(body: str) -> Iterator[str]:
+    """Answer lines, last first. A long sentence ("the answer is ..") gives way to a labelled line; a
+    judgement ("the answer is correct") is none."""
+    flat = half_width(body)
+    later: list[str] = []
+    for match in _last(_WORD.finditer(flat)):
+        label = _label(flat, match)
+        if label is None:
+            continue
+        value = _value(body, label.end)
+        if label.sentence:
+            value = _sentence(value)
+            if _JUDGEMENT.match(value):
+                continue
+            if len(value) > _LONGEST_SENTENCE:
+                later.append(value)
+                continue
+        yield value
+    yield from later
+
+
+class _Label:
+    """Where an answer's label ends, and whether it is a sentence ("the answer is") or has a colon."""
+
+    __slots__ = ("end", "sentence")
+
+    def __init__(self, end: int, sentence: bool) -> None:
+        self.end = end
+        self.sentence = sentence
+
+
+def _label(flat: str, word: re.Match[str]) -> _Label | None:
+    line = flat.rfind("\n", max(0, word.start() - 60), word.start()) + 1
+    before = flat[max(line, word.start() - 60) : word.start()]
+    owner = _LAST_WORD.search(before)
+    if (owner and owner[1].lower() in _OTHERS) or before.rstrip("的 ").endswith(("之前", "上次", "原来", "错误")):
+        return None
+    after = _AFTER_WORD.match(flat, word.end())
+    if after is None:
+        rest = flat[word.end() : word.end() + 12].split("\n", 1)
+        alone = len(rest) == 2 and not rest[0].strip(_NOTHING)
+        return _Label(word.end(), False) if alone and _HEADING.match(before) else None
+    if after["colon"]:
+        return _Label(after.end(), False)
+    return None if _HYPOTHETICAL.search(before) else _Label(after.end(), True)
+
+
+def _hashes(body: str) -> Iterator[str]:
+    """`#### 18` as in GSM8K. It is a Markdown heading too, so it must be a number or the end of the reply."""
+    end = without_report(body)
+    for match in _last(_HASHES.finditer(body)):
+        value = _line(body, match.end())
+        if quantity(value, Kind.NUMBER) or end.endswith(value):
+            yield value
+
+
+def _line(body: str, start: int) -> str:
+    end = body.find("\n", start, start + _LONGEST_LINE)
+    return body[start : end if end >= 0 else start + _LONGEST_LINE].strip()
+
+
+def _value(body: str, start: int) -> str:
+    """The rest of the line, or the next line that holds something."""
+    for _ in range(6):
+        value = _line(body, start)
+        bare = value.strip(_NOTHING)
+        if bare and not _FENCE.match(value) and not value.endswith((" follows:", " follows：")):
+            return value
+        start = body.find("\n", start, start + _LONGEST_LINE) + 1
+        if start == 0:
+            break
+    return ""
+
+
+def _sentence(value: str) -> str:
+    """What follows "the answer is", up to the end of the sentence or a reason."""
+    value = _ADVERB.sub("", value, count=1) if _ADVERB.match(value) else value
+    for end in (_SENTENCE_END, _REASON):
+        match = end.search(value)
+        if match and match.start() > 0:
+            value = value[: match.start()]
+    return value
