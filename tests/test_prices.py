@@ -96,20 +96,25 @@ LOW, HIGH, OLD = (price(input_mtok=usd, output_mtok=usd) for usd in ("1", "2", "
 OFF_PEAK = TimeOfDateConstraint(time(16, tzinfo=UTC), time(0, 30, tzinfo=UTC))
 
 
+DAY_AND_NIGHT = [ConditionalPrice(prices=HIGH), ConditionalPrice(OFF_PEAK, prices=LOW)]
+NIGHT = datetime(2026, 10, 1, 17, tzinfo=UTC)
+
+
+def rising(before: ModelPrice, day: date, after: ModelPrice) -> list[ConditionalPrice]:
+    return [ConditionalPrice(prices=before), ConditionalPrice(StartDateConstraint(day), prices=after)]
+
+
 @pytest.mark.parametrize(
     ("prices", "at", "cost", "worst"),
     [
-        # dearer by day: a call that begins at night may end by day
-        ([ConditionalPrice(prices=HIGH), ConditionalPrice(OFF_PEAK, prices=LOW)], datetime(2026, 10, 1, 17, tzinfo=UTC), 1, 2),
-        ([ConditionalPrice(prices=HIGH), ConditionalPrice(OFF_PEAK, prices=LOW)], NOON, 2, 2),
-        # what an older price was does not matter any more
-        ([ConditionalPrice(prices=OLD), ConditionalPrice(StartDateConstraint(date(2025, 1, 1)), prices=LOW)], NOON, 1, 1),
-        # a price that starts tomorrow does
-        ([ConditionalPrice(prices=LOW), ConditionalPrice(StartDateConstraint(date(2026, 10, 2)), prices=HIGH)], NOON, 1, 2),
-        ([ConditionalPrice(prices=LOW), ConditionalPrice(StartDateConstraint(date(2026, 10, 9)), prices=HIGH)], NOON, 1, 1),
-        ([ConditionalPrice(StartDateConstraint(date(2026, 10, 9)), prices=HIGH)], NOON, 2, 2),
+        (DAY_AND_NIGHT, NOON, 2, 2),
+        (DAY_AND_NIGHT, NIGHT, 1, 2),  # a call that begins at night may end by day
+        (rising(OLD, date(2025, 1, 1), LOW), NOON, 1, 1),
+        (rising(LOW, date(2026, 10, 2), HIGH), NOON, 1, 2),  # so may one before midnight
+        (rising(LOW, date(2026, 10, 9), HIGH), NOON, 1, 1),
+        (rising(HIGH, date(2026, 10, 9), LOW)[1:], NOON, 1, 1),
     ],
-)  # fmt: skip
+)
 def test_prices_that_change(prices: list[ConditionalPrice], at: datetime, cost: float, worst: float) -> None:
     tariff = listed(prices, at)
     assert tariff.cost(Usage(1_000_000, 0)) == cost
@@ -156,6 +161,7 @@ def test_most_models_of_the_list_have_a_tariff() -> None:
         ("anthropic", "claude-3-5-haiku-latest"),
         ("openrouter", "openai/gpt-4o"),
         ("google", "gemini-2.5-flash"),
+        ("google", "models/gemini-2.5-flash"),
         ("google", "gemini-2.5-pro-preview-05-06"),
         ("groq", "llama-3.3-70b-versatile"),
     ],

@@ -111,7 +111,7 @@ async def test_retry_after_is_never_undercut(retry_after: float, at_least: float
 async def test_asking_for_too_long_a_wait_fails_at_once(retry_after: float) -> None:
     error = ProviderError("slow down", kind="rate_limited", status=429, retry_after=retry_after)
     inner, sleeper = Failing(error), Sleeper()
-    with pytest.raises(ProviderError, match="--max-wait is 120; .* .slow down.") as caught:
+    with pytest.raises(ProviderError, match=r"--max-wait is 120; .* .slow down.") as caught:
         await retrying(inner, sleeper).complete(REQUEST)
     assert (inner.calls, sleeper.slept) == (1, [])
     assert (caught.value.kind, caught.value.status) == ("rate_limited", 429)
@@ -120,7 +120,7 @@ async def test_asking_for_too_long_a_wait_fails_at_once(retry_after: float) -> N
 async def test_the_last_error_stands_and_says_how_many_attempts_there_were() -> None:
     last = ProviderError("still down", kind="server", status=503, billed=True)
     inner, sleeper = Failing(RATE_LIMITED, RATE_LIMITED, last), Sleeper()
-    with pytest.raises(ProviderError, match="^after 3 attempts: still down$") as caught:
+    with pytest.raises(ProviderError, match=r"^after 3 attempts: still down$") as caught:
         await retrying(inner, sleeper, max_retries=2).complete(REQUEST)
     assert (inner.calls, len(sleeper.slept)) == (3, 2)
     assert (caught.value.kind, caught.value.status, caught.value.billed) == ("server", 503, True)

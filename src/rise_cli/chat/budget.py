@@ -148,7 +148,7 @@ class Wallet:
     def _exhausted(self, needed: Amount) -> BudgetExhausted:
         if self._max_usd is not None and self._spent.usd + needed.usd > self._max_usd:
             cap, spent, more = (
-                f"--max-cost {self._max_usd:f}",
+                f"--max-cost {self._max_usd.normalize():f}",
                 f"{self._spent.usd:.6f} USD",
                 f"{needed.usd:.6f} USD",
             )

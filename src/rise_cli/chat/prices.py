@@ -135,11 +135,12 @@ def tariff_for(
         return None
     from genai_prices.data_snapshot import get_snapshot
 
+    name = model.lower().removeprefix("models/")  # Google's own way to write a name
     try:
-        provider, listed = get_snapshot().find_provider_model(model, None, prices_id, None)
+        provider, listed = get_snapshot().find_provider_model(name, None, prices_id, None)
     except LookupError:
         return None
-    if not _names(listed, model.lower()):
+    if not _names(listed, name):
         return None
     prices = _in_force(listed, now())
     if listed.id.endswith(":free") and all(_is_empty(price) for price in prices):
@@ -189,7 +190,7 @@ def _names(model: ModelInfo, reference: str) -> bool:
     texts = [_literal(clause) for clause in clauses]
     if reference.startswith("ft:"):
         return any(text.startswith("ft:") and reference.startswith(text) for text in texts)
-    bare = _RELEASE.sub("", reference.removeprefix("models/"))
+    bare = _RELEASE.sub("", reference)
     return bare in {_RELEASE.sub("", text) for text in [model.id, *texts]}
 
 

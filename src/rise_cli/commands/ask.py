@@ -130,10 +130,10 @@ async def _rollout(job: Job, watcher: Watcher, comparer: object, finished: list[
     line = assembly.line(
         settings,
         job.at,
+        assembly.tariff(settings, job.at, shown=job.output.json or watcher.shows_cost),
         notice=watcher.notice,
         stream=_streams(job),
-        slots=min(policy.samples, settings.concurrency),
-        context_tokens=assembly.context_tokens(job.method, job.problem, settings),
+        room=assembly.room(job.method, job.problem, settings),
     )
     deadline = None if settings.deadline is None else asyncio.get_running_loop().time() + settings.deadline
     setup = Setup(
@@ -187,11 +187,20 @@ def _conclude(job: Job, trajectory: Trajectory) -> int:
 
 def _verdict(job: Job, trajectory: Trajectory) -> RiseError | None:
     """The error that ends this run with the right exit code, or None where all went well."""
+    end = trajectory.end
+    fine = {StopReason.TURNS, StopReason.DECIDED, StopReason.CONFIDENT, StopReason.ACCEPTED}
+    if end.reason in fine and end.winner is not None:
+        unsure = end.reason is not StopReason.ACCEPTED and end.votes[0].share <= 0.5
+        if job.resolved.settings.strict and unsure:
+            return NoMajority(f"no answer has more than half of the votes; {_so_far(trajectory)}")
+        return None
+    return _misfortune(trajectory)
+
+
+def _misfortune(trajectory: Trajectory) -> RiseError:
     from rise_cli.history.record import why_failed
 
-    end = trajectory.end
-    so_far = _so_far(trajectory)
-    why = why_failed(trajectory.done)
+    end, so_far, why = trajectory.end, _so_far(trajectory), why_failed(trajectory.done)
     cut_off: dict[StopReason, RiseError] = {
         StopReason.BUDGET: BudgetExhausted(f"the budget ended the run ({why}); {so_far}"),
         StopReason.DEADLINE: DeadlinePassed(f"the deadline ended the run; {so_far}"),
@@ -201,11 +210,7 @@ def _verdict(job: Job, trajectory: Trajectory) -> RiseError | None:
         return cut_off[end.reason]
     if end.winner is None:
         return NoAnswer(f"no turn gave a usable answer: {why}")
-    if end.reason is StopReason.ERROR:
-        return NoAnswer(f"the provider failed ({why}); {so_far}")
-    if job.resolved.settings.strict and end.reason is not StopReason.ACCEPTED and end.votes[0].share <= 0.5:
-        return NoMajority(f"no answer has more than half of the votes; {so_far}")
-    return None
+    return NoAnswer(f"the provider failed ({why}); {so_far}")
 
 
 def _so_far(trajectory: Trajectory) -> str:

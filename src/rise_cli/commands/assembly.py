@@ -97,26 +97,30 @@ def endpoint(resolved: Resolved, env: Mapping[str, str], notice: Notice) -> Endp
         keyed = (p for p in PROVIDERS.values() if p.needs_key and key_of(p))
         chosen = next(keyed, PROVIDERS["local"])
         name = f"{chosen.name}:"
-        default = chosen.default_model or "the embedded model"
-        notice(f"no model was named; using {chosen.name}:{chosen.default_model} ({_why(chosen, default)})")
+        notice(_chosen_for(chosen))
     provider, model = parse_model(name)
     base_url = settings.base_url or resolved.base_urls.get(provider.name)
     return Endpoint(provider, model, base_url, key_of(provider) if provider.remote else None)
 
 
-def _why(chosen: Provider, default: str) -> str:
-    return "its key is set" if chosen.needs_key else f"no key is set; {default}"
+def _chosen_for(provider: Provider) -> str:
+    if provider.needs_key:
+        return f"no model was named; using {provider.name}:{provider.default_model}, whose key is set"
+    return "no model was named and no key is set; using the embedded one (--model names another)"
 
 
-def tariff(settings: Settings, at: Endpoint) -> Tariff | None:
-    """What the model's tokens cost, or None where nobody knows.
+def tariff(settings: Settings, at: Endpoint, *, shown: bool = True) -> Tariff | None:
+    """What the model's tokens cost, or None where nobody knows, or nobody asks.
 
+    `shown` says whether a cost will be shown; the list of prices takes a tenth of a second to load.
     Raises ConfigurationError where `--max-cost` needs a price and there is none.
     """
     from rise_cli.chat.prices import Free, tariff_for
 
-    if settings.price is None and (not at.provider.needs_key and at.base_url is None):
+    if settings.price is None and not at.provider.needs_key and at.base_url is None:
         return Free()
+    if not shown and settings.max_cost is None:
+        return None
     known = tariff_for(at.provider.prices_id, at.model, price=settings.price)
     if known is None and settings.max_cost is not None:
         raise ConfigurationError(
@@ -139,6 +143,14 @@ def sampling(settings: Settings) -> Sampling:
 
 
 @dataclass(frozen=True)
+class Room:
+    """How much an engine of our own must hold: calls in flight, and tokens in each."""
+
+    slots: int
+    context_tokens: int
+
+
+@dataclass(frozen=True)
 class Line:
     """The way to the model: the outermost chat, and the purse where something is capped."""
 
@@ -147,7 +159,7 @@ class Line:
 
 
 def line(
-    settings: Settings, at: Endpoint, *, notice: Notice, stream: bool, slots: int, context_tokens: int
+    settings: Settings, at: Endpoint, price: Tariff | None, *, notice: Notice, stream: bool, room: Room
 ) -> Line:
     """Connect to the model, with its limits, budget and retries around it. Nothing is sent yet."""
     from rise_cli.chat.budget import Budgeted, Wallet
@@ -155,7 +167,6 @@ def line(
     from rise_cli.chat.prices import Priced
     from rise_cli.chat.retrying import Retrying
 
-    price = tariff(settings, at)
     asked = sampling(settings)
     chat = connect(
         at.name,
@@ -165,8 +176,8 @@ def line(
         timeout_s=settings.timeout,
         stream=stream,
         notice=notice,
-        slots=slots,
-        context_tokens=context_tokens,
+        slots=room.slots,
+        context_tokens=room.context_tokens,
     )
     if price is not None:
         chat = Priced(chat, price)
@@ -192,8 +203,8 @@ def check(settings: Settings, env: Mapping[str, str], keys: frozenset[str]) -> C
     )
 
 
-def context_tokens(method: Method, problem: Problem, settings: Settings) -> int:
-    """How long a conversation of this run may get, for sizing an engine of our own.
+def room(method: Method, problem: Problem, settings: Settings) -> Room:
+    """The room that this problem takes.
 
     Two bytes a token is more than English text needs; every attempt that a turn sees brings a reply
     and the request to reconsider it.
@@ -201,5 +212,6 @@ def context_tokens(method: Method, problem: Problem, settings: Settings) -> int:
     policy = method.policy
     seen = policy.turns - 1 if policy.window is None else min(policy.window, policy.turns - 1)
     reply = settings.max_tokens or 512
-    head = messages(method.protocol, problem, Call(1, 1), (), method.role)
-    return sum(len(m.text.encode()) for m in head) // 2 + (seen + 1) * (reply + 256) + 256
+    head = method.render(problem, Call(1, 1), ())
+    tokens = sum(len(m.text.encode()) for m in head) // 2 + (seen + 1) * (reply + 256) + 256
+    return Room(min(policy.samples, settings.concurrency), tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from string import ascii_uppercase
 
 from rise_cli.core.domain import Kind
@@ -19,7 +19,8 @@ _INLINE = re.compile(r"(?<![A-Za-z0-9_(])(?:\(([A-Z])\)|([A-Z])\))(?=\s?[^\s,;)]
 _DOTTED = re.compile(r"(?<![A-Za-z0-9_.,&])(?<!and )([A-Z])[.、](?=\s?[^\s,;.])")
 _SENTENCE_START = re.compile(r"(?:^|[?!:.\n])\s*$")
 
-_QUESTION_LONGEST = 1_000_000
+_LONGEST_QUESTION = 1_000_000
+_MOST = 4_096
 
 
 def fix_kind(kind: Kind, question: str) -> tuple[Kind, tuple[str, ...]]:
@@ -31,7 +32,7 @@ def fix_kind(kind: Kind, question: str) -> tuple[Kind, tuple[str, ...]]:
     """
     if kind not in (Kind.AUTO, Kind.CHOICE):
         return kind, ()
-    letters = _listed(half_width(question[-_QUESTION_LONGEST:]))
+    letters = _listed(half_width(question[-_LONGEST_QUESTION:]))
     if letters:
         return Kind.CHOICE, letters
     return kind, ()
@@ -80,6 +81,7 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _STANDING = re.compile(r"(?<![A-Za-z0-9_'’\\-])([A-Z])(?![A-Za-z0-9_'’-])")
+_WORD_FOLLOWS = re.compile(r"[ \t]{1,9}(?!(?:and|or|is|was|because|since|as|seems|would)\b)[a-z]|['’]")
 _NAMED = re.compile(r"(?:选|選|\b(?:option|choice|letter|answer))\s{0,4}(?:is\s{1,4})?[(\[*]{0,4}$", re.IGNORECASE)
 
 
@@ -104,24 +106,23 @@ def named_letter(answer: str, choices: tuple[str, ...]) -> str | None:
 
 def last_letter(reply: str, choices: tuple[str, ...]) -> str | None:
     """The last letter of `choices` (empty: A to Z) that stands alone in a reply, or None."""
-    letters = _standing(half_width(reply), choices)
-    return letters[-1] if letters else leading_letter(reply) if len(reply) < 10 else None
+    text = half_width(reply)
+    for match in reversed(deque(_STANDING.finditer(text), _MOST)):
+        if _stands(text, match, choices):
+            return match[1]
+    return leading_letter(reply) if len(reply) < 10 else None
 
 
 def _standing(text: str, choices: tuple[str, ...]) -> list[str]:
-    allowed = choices or tuple(ascii_uppercase)
-    return [
-        match[1]
-        for match in _STANDING.finditer(text)
-        if match[1] in allowed and not _is_word(text, match, len(allowed) == 26)
-    ]
+    return [match[1] for match in _STANDING.finditer(text) if _stands(text, match, choices)]
 
 
-def _is_word(text: str, match: re.Match[str], any_letter: bool) -> bool:
-    """Whether the letter is the article "A", the pronoun "I", or (with no letters given) an initial."""
-    if match[1] not in "AI":
+def _stands(text: str, match: re.Match[str], choices: tuple[str, ...]) -> bool:
+    """Whether the letter is on offer, and neither the article "A" nor the pronoun "I"."""
+    letter = match[1]
+    if choices and letter not in choices:
         return False
-    if _NAMED.search(text[max(0, match.start() - 20) : match.start()]):
-        return False
-    following = text[match.end() : match.end() + 12]
-    return re.match(r"[ \t]+(?!(?:and|or|is|was|because|since|as|seems|would)\b)[a-z]|['’]", following) is not None or (any_letter and match[1] == "I")
+    if letter not in "AI" or _NAMED.search(text[max(0, match.start() - 20) : match.start()]):
+        return True
+    word = _WORD_FOLLOWS.match(text, match.end())
+    return word is None and (letter == "A" or bool(choices))

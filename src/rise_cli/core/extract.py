@@ -185,15 +185,21 @@ def _last_number(text: str) -> str | None:
     return last.text if last else None
 
 
-_DELIMITED = re.compile(r"\$\$([^$]+)\$\$|\$([^$\n]+)\$|\\\[([^\\]*(?:\\(?!\])[^\\]*)*+)\\\]|\\\(([^\\]*(?:\\(?!\))[^\\]*)*+)\\\)")
+_DELIMITER = re.compile(r"\$\$?|\\[()\[\]]|\n")
+_CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
+_SENTENCE = re.compile(r"[A-Za-z]{4,}\s[A-Za-z]{2}|\$[^$]*\$")
 
 
 def _formula(text: str) -> str | None:
-    if text and "\n" not in text and len(text) <= 100 and not re.search(r"[A-Za-z]{4,}\s+[A-Za-z]{2,}|\$.*\$", text):
+    """A reply that is one line and no sentence, else the last formula between delimiters."""
+    if text and "\n" not in text and len(text) <= 100 and not _SENTENCE.search(text):
         return _clean(text) or None
-    last = None
-    for last in _DELIMITED.finditer(text):
-        pass
-    if last is None:
-        return None
-    return _clean(next(group for group in last.groups() if group is not None)) or None
+    start, closing, last = 0, "", ""
+    for match in _DELIMITER.finditer(text):
+        if closing and match[0] == closing:
+            last, closing = text[start : match.start()].strip() or last, ""
+        elif match[0] == "\n":
+            closing = "" if closing == "$" else closing
+        elif not closing:
+            start, closing = match.end(), _CLOSING.get(match[0], "")
+    return _clean(last) or None

@@ -192,14 +192,14 @@ def _is_unit_word(word: str, kind: Kind) -> bool:
 
 
 _IN_TEXT = re.compile(
-    rf"(?:(?<![\w)\]}}%])(?P<sign>[-−]))?\s?(?:{_CURRENCY})?(?P<inner>(?<=[$€£¥])[-−])?"
-    r"(?P<body>\\[dtc]?frac\s?\{\d{1,99}\}\s?\{\d{1,99}\}"
-    rf"|(?<![A-Za-z0-9_^.\\])(?:\d{{1,30}}+ \d{{1,9}}+/\d{{1,9}}+(?![\d/])|(?:(?<!\d){_DECIMAL}(?:[eE][-+]?\d{{1,4}}+)?"
-    r"(?:/\d{1,30}+(?:\.\d{1,30}+)?)?(?:\s?[×x*]\s?10\^\{?[-+]?\d{1,4}+\}?)?)))(?!(?:st|nd|rd|th)\b)"
+    r"(?=[\d.\\])(?:\\[dtc]?frac\s?\{\d{1,99}\}\s?\{\d{1,99}\}"
+    rf"|(?<![A-Za-z0-9_^.\\])(?:\d{{1,30}}+ \d{{1,9}}+/\d{{1,9}}+(?![\d/])|{_DECIMAL}(?:[eE][-+]?\d{{1,4}}+)?"
+    r"(?:/\d{1,30}+(?:\.\d{1,30}+)?)?(?:\s?[×x*]\s?10\^\{?[-+]?\d{1,4}+\}?)?))(?!(?:st|nd|rd|th)\b)"
     r"(?P<tail>\s?(?:%|\\%|percent\b|(?:dozen|hundred|thousand|million|billion|trillion)\b|[万亿]))?",
     re.IGNORECASE,
 )
-_LIST_MARK = re.compile(r"(?m)^[ \t]{0,8}\d{1,3}[.)][ \t]+(?=\S)")
+_SIGN = re.compile(rf"(?<![\w)\]}}%])[-−]\s?(?:{_CURRENCY})?$|(?:{_CURRENCY})(?P<inner>[-−])?$", re.IGNORECASE)
+_LIST_MARK = re.compile(r"(?m)^[ \t]{0,8}\d{1,3}[.)][ \t]{1,8}(?=\S)")
 
 
 class Numeral(NamedTuple):
@@ -213,12 +213,12 @@ class Numeral(NamedTuple):
 def numbers_in(text: str) -> Iterator[Numeral]:
     """The numbers in running text, in order. List marks (`2. `), ordinals (`3rd`) and digits inside
     words (`H2O`) are none; a percent sign or a scale word belongs to its number. Linear in the text."""
-    marks = {match.start(): match.end() for match in _LIST_MARK.finditer(text)}
+    text = _LIST_MARK.sub(lambda match: " " * len(match[0]), text)
     for match in _IN_TEXT.finditer(text):
-        start, end = match.span("body")
-        line = text.rfind("\n", max(0, start - 10), start) + 1
-        if marks.get(line, -1) > start:
-            continue
-        written = match["body"].rstrip(".")
-        sign = "-" if match["sign"] or match["inner"] else ""
-        yield Numeral(match.start(), match.end(), sign + written + (match["tail"] or ""))
+        start = match.start()
+        body = text[start : match.end() if match["tail"] is None else match.start("tail")].rstrip(".")
+        nearby = max(0, start - 8)
+        before = _SIGN.search(text[nearby:start])
+        negative = before is not None and (before["inner"] or before[0][0] in "-−")
+        first = nearby + before.start() if before else start
+        yield Numeral(first, match.end(), ("-" if negative else "") + body + (match["tail"] or ""))

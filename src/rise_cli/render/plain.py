@@ -24,6 +24,8 @@ class PlainTranscript:
     `clock` gives seconds; only its differences are used.
     """
 
+    shows_cost = True
+
     def __init__(
         self, console: Console, *, model: str, policy: Policy, clock: Callable[[], float] = time.monotonic
     ) -> None:

@@ -12,7 +12,9 @@ from rise_cli.run.observe import Observer, Silent
 
 class Watcher(Observer, Protocol):
     """An observer to be entered around the run. On the way out, however the run ended, it leaves
-    the terminal as it found it."""
+    the terminal as it found it. `shows_cost` says whether what calls cost will be shown."""
+
+    shows_cost: bool
 
     def __enter__(self) -> Self: ...
 
@@ -23,6 +25,8 @@ class Watcher(Observer, Protocol):
 
 class Quiet(Silent):
     """Shows notices, one line each, or nothing at all if `silent`."""
+
+    shows_cost = False
 
     def __init__(self, stream: TextIO, *, silent: bool = False) -> None:
         self._stream = stream
