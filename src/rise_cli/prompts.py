@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 _KEYS = {"shape", "description", "window", "samples", "opening"}
 _LARGEST = 1 << 20  # bytes; a prompt file beyond this is a mistake
 
+# What a template can bring about beside jinja2's own errors. A file that includes itself is a
+# RecursionError, which is a RuntimeError.
+_FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError, SyntaxError)
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -88,8 +92,7 @@ def find(name: str) -> Path:
     if name in names():
         return home() / name
     # A bare name is never a folder: a `rise.toml` may name a protocol, and comes from strangers.
-    folder = Path(name).expanduser()
-    if "/" in name and (folder / "protocol.toml").is_file():
+    if (folder := _outside(name)) and _is_file(folder / "protocol.toml"):
         return folder
     raise UsageError(
         _unknown("protocol", name, names(), "or the path of a folder with a protocol.toml, such as ./mine")
@@ -107,7 +110,7 @@ def load(name: str) -> Protocol:
     window = rules.get("window", 1)
     environment = _environment(folder)
     protocol = Protocol(
-        name=folder.name,
+        name=folder.resolve().name,
         folder=folder,
         description=str(rules["description"]),
         shape=shape,
@@ -127,8 +130,8 @@ def load_role(name: str) -> str:
 
     Raises UsageError with the known names if there is neither.
     """
-    path = home() / "roles" / f"{name}.md" if name in roles() else Path(name).expanduser()
-    if not (name in roles() or "/" in name) or not path.is_file():
+    path = home() / "roles" / f"{name}.md" if name in roles() else _outside(name)
+    if path is None or not _is_file(path):
         raise UsageError(_unknown("role", name, roles(), "or the path of a file, such as ./role.md"))
     return _text(path).strip()
 
@@ -213,13 +216,32 @@ def _template(environment: Environment, name: str) -> Template:
         return environment.get_template(name)
     except TemplateSyntaxError as error:
         raise UsageError(_broken(error)) from None
+    except (RecursionError, SyntaxError) as error:
+        raise UsageError(f"{name!r} cannot be compiled ({error}); nest less deeply in it") from None
+
+
+def _outside(name: str) -> Path | None:
+    """The path that `name` is, or None where it is a bare name."""
+    if "/" not in name:
+        return None
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise UsageError(f"the ~ in {name!r} names nobody's home; write the path out") from None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise UsageError(f"cannot open {str(path)!r}: {error.strerror}") from None
 
 
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST:
             raise UsageError(f"{str(path)!r} is larger than 1 MiB; a prompt file should not be")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors put a mark before the text
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -255,7 +277,7 @@ def _fill(template: Template | None, values: dict[str, Any]) -> str:
         return template.render(values).strip()
     except TemplateSyntaxError as error:
         raise UsageError(_broken(error)) from None
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+    except (TemplateError, *_FAULTS) as error:
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f"{f.filename!r}, line {f.lineno}" for f in reversed(frames) if _is_template(f)), "")
         raise UsageError(f"{line or repr(template.filename)}: {error}") from None
@@ -270,21 +292,20 @@ def _broken(error: TemplateSyntaxError) -> str:
 
 
 def _rehearse(protocol: Protocol) -> None:
-    """Render everything once, with and without feedback, so that a broken template costs no call."""
+    """Render everything once, with and without each fact, so that a broken template costs no call."""
     place = Place(1, 1)
-    attempt = Attempt(1, 1, "a reply", "an answer", place, 0.5)
-    verdict = Verdict(0.0, "feedback", False, "check")
-    for kind, context in zip(Kind, ("material", None, None, None, None), strict=True):
-        problem = Problem("rehearsal", "a question", context, kind=kind, choices=("A", "B"))
-        for said in (None, verdict):
-            done = Done(Call(1, 1), Completion("a reply"), (attempt,), verdict=said)
-            sees = (place,) if protocol.revise else ()
-            messages(protocol, problem, Call(1, 2, sees=sees), (done,))
+    sees = (place,) if protocol.revise else ()
+    answered = (Attempt(1, 1, "a reply", "an answer", place, 0.5),)
+    told, untold = Verdict(0.0, "feedback", False, "check"), Verdict(0.0, None, False, "check")
+    for kind in Kind:
+        for context, choices in (("material", ("A", "B")), (None, ())):
+            problem = Problem("rehearsal", "a question", context, kind=kind, choices=choices)
+            for attempts, verdict in ((answered, None), (answered, told), (answered, untold), ((), None)):
+                done = Done(Call(1, 1), Completion("a reply"), attempts, verdict=verdict)
+                messages(protocol, problem, Call(1, 2, sees=sees), (done,))
 
 
 def _unknown(what: str, name: str, known: list[str], otherwise: str) -> str:
-    close = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"no {what} named {name!r}{hint} Known: {', '.join(known) or 'none'}, {otherwise}".replace(
-        "  ", " "
-    )
+    close = get_close_matches(name.lower(), known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"no {what} named {name!r}{hint} Known: {', '.join(known) or 'none'}, {otherwise}"

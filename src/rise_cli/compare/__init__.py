@@ -7,8 +7,10 @@ all that follow, and is killed when a pair overruns.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -24,9 +26,7 @@ T = TypeVar("T", bound=Hashable)
 
 _MOST_REMEMBERED = 4_096
 _START_S = 60.0
-_PASSED_ON = (
-    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"
-)  # fmt: skip
+_PASSED_ON = re.compile("PATH|HOME|LANG|LC_ALL|TMPDIR|TEMP|TMP|SYSTEMROOT|(?:LD|DYLD)_LIBRARY_PATH")
 _START = (
     "import json, sys\n"
     "sys.path[:] = json.loads(sys.stdin.readline())\n"
@@ -121,7 +121,7 @@ class Comparer:
             self._unusable = True
             if self._notice:
                 self._notice(
-                    "math-verify cannot be started, so formulas count as the same only if they are spelt the same."
+                    "math-verify cannot be started: formulas are the same only if they are spelt the same."
                 )
         return self._child
 
@@ -144,8 +144,11 @@ class _Child:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             encoding="utf-8",
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            env={name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)},
         )
+        assert self._process.stdin  # noqa: S101 - it is a pipe
+        assert self._process.stdout  # noqa: S101 - it is a pipe
+        self._to, self._from = self._process.stdin, self._process.stdout
         self.close = weakref.finalize(self, _end, self._process)
 
     @property
@@ -155,14 +158,13 @@ class _Child:
     def ask(self, question: object, limit_s: float) -> object:
         """Send a line and return the line that comes back; None if none came in time. The child is then
         dead: a kill is also what ends the wait, as it closes the pipe."""
-        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101 - they are pipes
         watch = threading.Timer(limit_s, self._process.kill)
         watch.daemon = True
         watch.start()
         try:
-            self._process.stdin.write(json.dumps(question) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            self._to.write(json.dumps(question) + "\n")
+            self._to.flush()
+            line = self._from.readline()
         except BrokenPipeError:
             line = ""
         finally:
@@ -175,8 +177,6 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.kill()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            try:
+            with contextlib.suppress(OSError):  # what was not yet written has no reader left
                 pipe.close()
-            except OSError:
-                pass  # what was not yet written has no reader left
     process.wait()

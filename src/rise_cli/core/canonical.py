@@ -62,7 +62,9 @@ def _form(answer: str, kind: Kind) -> str:
     number = quantity(answer, kind)
     if number is not None:
         return str(number.value)
-    if len(answer) <= _LONGEST_FORMULA and (kind is Kind.MATH or "\\" in answer or "$" in answer or _is_formula(answer, kind)):
+    if len(answer) <= _LONGEST_FORMULA and (
+        kind is Kind.MATH or "\\" in answer or "$" in answer or _is_formula(answer, kind)
+    ):
         return _formula_form(answer)
     text = _text_form(answer)
     # "12 Angry Men" in lower case would read as a number of men.
@@ -70,9 +72,11 @@ def _form(answer: str, kind: Kind) -> str:
 
 
 _EDGES = " \t\r\n\"'`*_“”‘’«»‹›「」『』„‚＂＇"
-_QUOTATION = re.compile("[\"“”„«»「」『』`]")
+_QUOTATION = re.compile('["“”„«»「」『』`]')
 _APOSTROPHE = str.maketrans("‘’‚‹›ʼ＇", "''''''" + "'")
-_EMPHASIS = re.compile(r"(?<![\w*])\*{1,3}(?=[^\s*])|(?<=[^\s*])\*{1,3}(?![\w*])|(?<!\w)_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?!\w)")
+_EMPHASIS = re.compile(
+    r"(?<![\w*])\*{1,3}(?=[^\s*])|(?<=[^\s*])\*{1,3}(?![\w*])|(?<!\w)_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?!\w)"
+)
 _SAID = re.compile(r"(yes|no|true|false|是|否|对|不是)[.,;:!。，；！]+")
 
 
@@ -101,7 +105,7 @@ _UNICODE_MATH = {
 }
 _ROOT = re.compile(r"√\s?(?:\(([^()]*)\)|(\d+|[A-Za-z]))")
 _SYNONYMS = (
-    (re.compile(r"\\(?:left|right|displaystyle|Bigg|bigg|Big|big)(?![A-Za-z])|\\[!,;: ]|\\q?quad(?![A-Za-z])|\$"), " "),
+    (re.compile(r"\\(?:left|right|[Bb]igg?|displaystyle|q?quad)(?![A-Za-z])|\\[!,;: ]|\$"), " "),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\^\s?\{?\\circ\}?"), ""),
     (re.compile(r"\\leq(?![A-Za-z])|<="), r"\\le "),
@@ -140,10 +144,14 @@ def _formula_form(answer: str) -> str:
     return (text if "\\" in text else _text_form(text)) or answer
 
 
-_FUNCTIONS = frozenset(["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "log", "ln", "exp", "sqrt", "min", "max", "mod", "and", "or"])
+_FUNCTION = re.compile(
+    "(?:arc)?(?:sin|cos|tan)|cot|sec|csc|log|ln|exp|sqrt|min|max|mod|and|or", re.IGNORECASE
+)
 _FORMULA_CHARACTERS = re.compile(r"[\w\s\\{}()\[\]^+\-*/=<>.,;:|!%'&]+", re.ASCII)
 _DATE_OR_SCORE = re.compile(r"\d+(?:\s?[-/:.]\s?\d+)+")
-_OPERATION = re.compile(r"[\\^=<>!]|[\w)}\]]\s*[*+/\-]\s*[\w(\\{]|^-\s*[A-Za-z(]|[(\[{][^,]*,|\d\s?[A-Za-z(]|[)}]\s?[\w(]|sqrt")
+_OPERATION = re.compile(
+    r"[\\^=<>!]|[\w)}\]]\s*[*+/\-]\s*[\w(\\{]|^-\s*[A-Za-z(]|[(\[{][^,]*,|\d\s?[A-Za-z(]|[)}]\s?[\w(]|sqrt"
+)
 
 
 def _is_formula(answer: str, kind: Kind) -> bool:
@@ -154,7 +162,7 @@ def _is_formula(answer: str, kind: Kind) -> bool:
     if not _FORMULA_CHARACTERS.fullmatch(text + " "):
         return False
     longest = 3 if kind is Kind.MATH else 2
-    return all(len(word) <= longest or word.lower() in _FUNCTIONS for word in re.findall("[A-Za-z]+", text))
+    return all(len(word) <= longest or _FUNCTION.fullmatch(word) for word in re.findall("[A-Za-z]+", text))
 
 
 def _is_worth(answer: str, kind: Kind) -> bool:

@@ -9,9 +9,10 @@ from string import ascii_uppercase
 from rise_cli.core.domain import Kind
 from rise_cli.core.unicode import half_width
 
-# "A) ..", "(A) ..", "[A] ..", "A. ..", "A: ..", "A、..", also as a list item or in bold, at the start of a line.
+# "A) ..", "(A) ..", "[A] ..", "A. ..", "A: ..", "A、..", also in a list or in bold, at the start of a line.
 _LINE = re.compile(
-    r"(?m)^[ \t>*_•\-]{0,12}(?:[(\[【]([A-Z])[)\]】]|([A-Z])(?:[).、]|(:)))(?=[*_]{0,3}(?:[ \t]|[^\W\d_]{2}|[-$\\\d(]))"
+    r"(?m)^[ \t>*_•\-]{0,12}(?:[(\[【]([A-Z])[)\]】]|([A-Z])(?:[).、]|(:)))"
+    r"(?=[*_]{0,3}(?:[ \t]|[^\W\d_]{2}|[-$\\\d(]))"
 )
 # "(A) x (B) y" and "A) x B) y" within a line.
 _INLINE = re.compile(r"(?<![A-Za-z0-9_(])(?:\(([A-Z])\)|([A-Z])\))(?=\s?[^\s,;)])")
@@ -51,7 +52,9 @@ def _listed(question: str) -> tuple[str, ...]:
         return run
     dotted = list(_DOTTED.finditer(question))
     starts = [
-        m for m in dotted if m[1] != "A" or _SENTENCE_START.search(question[max(0, m.start() - 8) : m.start()])
+        m
+        for m in dotted
+        if m[1] != "A" or _SENTENCE_START.search(question[max(0, m.start() - 8) : m.start()])
     ]
     return _run([match[1] for match in starts])
 
@@ -82,7 +85,9 @@ _LEADING = re.compile(
 )
 _STANDING = re.compile(r"(?<![A-Za-z0-9_'’\\-])([A-Z])(?![A-Za-z0-9_'’-])")
 _WORD_FOLLOWS = re.compile(r"[ \t]{1,9}(?!(?:and|or|is|was|because|since|as|seems|would)\b)[a-z]|['’]")
-_NAMED = re.compile(r"(?:选|選|\b(?:option|choice|letter|answer))\s{0,4}(?:is\s{1,4})?[(\[*]{0,4}$", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?:选|選|\b(?:option|choice|letter|answer))\s{0,4}(?:is\s{1,4})?[(\[*]{0,4}$", re.IGNORECASE
+)
 
 
 def leading_letter(answer: str) -> str | None:

@@ -38,7 +38,8 @@ WORDS = {
 }
 
 _LABEL = (
-    r"(?:(?<![A-Za-z\-])(?:confidence|certainty|confident)(?:[ _\-](?:level|score|rating|estimate|value))?(?![A-Za-z])"
+    r"(?:(?<![A-Za-z\-])(?:confidence|certainty|confident)(?:[ _\-](?:level|score|rating|estimate|value))?"
+    r"(?![A-Za-z])"
     r"|(?:置信|可信|自信|确信|信心|把握)(?:程度|水平|指数|度|率)?)"
 )
 _DRESS = r"[ \t*_`\"'”’)\]]{0,8}"
@@ -47,26 +48,26 @@ _COLON = r"(?:[:=>]|[ \t]{0,3}\|)[\s*_`\"'“‘(\[$]{0,12}"
 _IS = r"(?:(?:[ \t]in[ \t][^\n:.]{1,40}?)?[ \t]{1,3}(?:is|of|at|was)[ \t]{1,3}|[ \t]?[是为][ \t]?)[*_]{0,3}"
 _NEARLY = r"(?:(?:about|around|approximately|roughly|nearly|over|~|≈|>=?|<=?|≥|≤|约|大约)[ \t]?)?"
 # Possessive, so that what follows is judged against the whole number. Not a range, not a list.
-_NUMBER = r"(?P<{0}>[-+−]?(?:\d{{1,9}}+(?:\.\d{{1,18}}+|,\d{{1,18}}+)?+|\.\d{{1,18}}+))(?!\d|e\d)"
-_SCALE = r"(?:[ \t]?(?P<{0}>\\?%|percent|per cent)|[ \t]?(?:/|out of)[ \t]?(?P<{1}>\d{{1,4}}+)(?![\d.]\d?))?+"
+_NUMBER = r"(?P<n{0}>[-+−]?(?:\d{{1,9}}+(?:[.,]\d{{1,18}}+)?+|\.\d{{1,18}}+))(?!\d|e\d)"
+_SCALE = r"(?:[ \t]?(?P<percent{0}>\\?%|percent|per cent)|[ \t]?(?:/|out of)[ \t]?(?P<of{0}>\d{{1,4}}+)(?![\d.]\d?))?+"
 _NO_RANGE = r"(?!\.?\d|[ \t]?(?:-|–|—|~|to|and)[ \t]?[.\d])"
-_WORD = "(?P<word>" + "|".join(sorted(map(re.escape, WORDS), key=len, reverse=True)) + r")(?![A-Za-z\-/|])"
+_WORD = rf"(?P<word{{0}}>{'|'.join(sorted(WORDS, key=len, reverse=True))})(?![A-Za-z\-/|])"
 
+_VALUE = rf"{_NEARLY}{_NUMBER}{_SCALE}{_NO_RANGE}|{_WORD}"
 _STATED = re.compile(
-    rf"(?P<label>{_LABEL}){_NOTE}{_DRESS}"
-    rf"(?:(?P<colon>{_COLON})(?:{_NEARLY}{_NUMBER.format('n')}{_SCALE.format('percent', 'of')}{_NO_RANGE}|{_WORD})"
-    rf"|{_IS}(?:{_NEARLY}{_NUMBER.format('n2')}{_SCALE.format('percent2', 'of2')}{_NO_RANGE}|{_WORD.replace('word', 'word2')}))",
-    re.IGNORECASE,
+    rf"{_LABEL}{_NOTE}{_DRESS}(?:{_COLON}(?:{_VALUE.format(1)})|{_IS}(?:{_VALUE.format(2)}))", re.IGNORECASE
 )
 _IN_BRACKETS = re.compile(
-    rf"[*_]{{0,3}}[ \t]{{0,3}}\([ \t]?{_NEARLY}{_NUMBER.format('n')}{_SCALE.format('percent', 'of')}[ \t]?\)"
+    rf"[*_]{{0,3}}[ \t]{{0,3}}\([ \t]?{_NEARLY}{_NUMBER.format(1)}{_SCALE.format(1)}[ \t]?\)"
 )
+_PERCENTAGE = r"\d{1,3}(?:\.\d{1,6})?[ \t]?(?:%|percent|per cent)"
 _FELT = re.compile(
-    r"(?<![\d.\-−])(?P<n>\d{1,3}(?:\.\d{1,6})?)[ \t]?(?:%|percent|per cent)[ \t]"
-    r"(?:confident|certain|sure|confidence(?![ \-](?:interval|level|limit|band|region|bound|set)))(?![A-Za-z])"
-    r"|(?P<zh>\d{1,3}(?:\.\d{1,6})?)[ \t]?%[ \t]?的?(?:把握|信心)",
+    rf"(?<![\d.\-−])(?P<n>{_PERCENTAGE})[ \t]"
+    r"(?:confident|certain|sure|confidence(?![ \-](?:interval|level|limit|band|region|bound)))(?![A-Za-z])"
+    r"|(?P<zh>\d{1,3}(?:\.\d{1,6})?[ \t]?%)[ \t]?的?(?:把握|信心)",
     re.IGNORECASE,
 )
+_NO_DIGITS = " \t%percntPERCNT"
 _DENIED = re.compile(r"(?:\bnot|n['’]t|\bnever|不是|没有)[ \t]{0,3}$", re.IGNORECASE)
 
 
@@ -76,7 +77,7 @@ def read_confidence(reply: str) -> float | None:
     text = half_width(reply)
     stated = [(match.start(), _stated(match, text)) for match in _STATED.finditer(text)]
     felt = [
-        (match.start(), _fraction(match["n"] or match["zh"], True, None))
+        (match.start(), _fraction((match["n"] or match["zh"]).rstrip(_NO_DIGITS), True, None))
         for match in _FELT.finditer(text)
         if not _DENIED.search(text[max(0, match.start() - 8) : match.start()])
     ]
@@ -84,14 +85,14 @@ def read_confidence(reply: str) -> float | None:
 
 
 def _stated(match: re.Match[str], text: str) -> float | None:
-    word = match["word"] or match["word2"]
+    word = match["word1"] or match["word2"]
     if word:
         exact = _IN_BRACKETS.match(text, match.end())
         if exact:  # "high (85%)"
-            return _fraction(exact["n"], bool(exact["percent"]), exact["of"])
+            return _fraction(exact["n1"], bool(exact["percent1"]), exact["of1"])
         return WORDS[" ".join(word.lower().split())]
-    if match["n"]:
-        return _fraction(match["n"], bool(match["percent"]), match["of"])
+    if match["n1"]:
+        return _fraction(match["n1"], bool(match["percent1"]), match["of1"])
     return _fraction(match["n2"], bool(match["percent2"]), match["of2"])
 
 
@@ -107,23 +108,24 @@ def _fraction(number: str, percent: bool, scale: str | None) -> float | None:
 
 
 _OPENING = r"[ \t>#*_`•\-\"'(\[<{|]{0,16}"
+_OWNER = r"(?:(?:my|the|overall|final|stated|答案的|我的|总体)[ \t]{0,3}){0,2}"
 # The start of a line that is a report: "**Confidence:** ..", "My confidence (0 to 1): ..".
-_REPORT = rf"{_OPENING}(?:(?:my|the|overall|final|stated|答案的|我的|总体)[ \t]{{0,3}}){{0,2}}{_LABEL}{_NOTE}{_DRESS}[:=>|]"
+_REPORT = rf"{_OPENING}{_OWNER}{_LABEL}{_NOTE}{_DRESS}[:=>|]"
 _REPORT_LINE = re.compile(_REPORT, re.IGNORECASE)
 _REPORT_LINES = re.compile(rf"(?m)^{_REPORT}.*$", re.IGNORECASE)
+_FEELING = rf"I(?:['’]m| am)[ \t](?:about[ \t])?{_PERCENTAGE}[ \t](?:confident|certain|sure)"
 # A whole line: "My confidence in this answer is 85%.", "I am 90% confident in this answer."
 _REPORT_SENTENCE = re.compile(
-    rf"{_OPENING}(?:(?:my|the|overall|final)[ \t]){{0,2}}{_STATED.pattern.replace('?P<', '?P<_')}[ \t.!*_]*"
-    r"|[ \t*_]{0,8}I(?:['’]m| am)[ \t](?:about[ \t])?\d{1,3}(?:\.\d{1,6})?[ \t]?(?:%|percent)[ \t](?:confident|certain|sure)"
-    r"(?:[ \t](?:in|of|about)[ \t](?:this|that|my|the)(?:[ \t](?:final[ \t])?answer)?)?[ \t.!*_]*",
+    rf"{_OPENING}(?:{_OWNER}{_STATED.pattern}"
+    rf"|{_FEELING}(?:[ \t](?:in|of|about)[ \t](?:this|that|my|the)(?:[ \t](?:final[ \t])?answer)?)?)"
+    r"[ \t.!*_]*",
     re.IGNORECASE,
 )
 _BARE_LABEL = re.compile(rf"{_OPENING}{_LABEL}{_NOTE}[ \t*_:\"]{{0,8}}", re.IGNORECASE)
 _WITHIN = re.compile(
-    rf"{_LABEL}{_NOTE}{_DRESS}[:=>|]"
-    r"|(?:(?:and[ \t])?I(?:['’]m| am)|with|at)[ \t](?:about[ \t])?\d{1,3}(?:\.\d{1,6})?[ \t]?(?:%|percent)[ \t]"
-    r"(?:confident|certain|sure|confidence(?![ \-](?:interval|level)))"
-    r"|\([ \t]?\d{1,3}(?:\.\d{1,6})?[ \t]?(?:%|percent)[ \t](?:confident|confidence|certain|sure)",
+    rf"{_LABEL}{_NOTE}{_DRESS}[:=>|]|(?:and[ \t])?{_FEELING}"
+    rf"|(?:with|at)[ \t](?:about[ \t])?{_PERCENTAGE}[ \t]confidence(?![ \-](?:interval|level))"
+    rf"|\([ \t]?{_PERCENTAGE}[ \t](?:confident|confidence|certain|sure)",
     re.IGNORECASE,
 )
 

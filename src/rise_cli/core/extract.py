@@ -9,6 +9,7 @@ Reading never fails and takes linear time, whatever the reply holds.
 from __future__ import annotations
 
 import re
+from collections import deque
 
 from rise_cli.core.choices import fix_kind, last_letter, named_letter
 from rise_cli.core.confidence import blank_reports, cut_report, read_confidence, without_report
@@ -45,7 +46,7 @@ def read_answer(reply: str, kind: Kind, choices: tuple[str, ...] = ()) -> str | 
 
 
 _THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
-_THINKING = re.compile(r"\s*<think(?:ing)?>", re.IGNORECASE)
+_THINKING = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 
 
 def _after_thinking(reply: str) -> str:
@@ -53,16 +54,18 @@ def _after_thinking(reply: str) -> str:
     for match in _THOUGHT.finditer(reply):
         end = match.end()
     rest = reply[end:]
-    if end and not rest.strip():
-        return _THINKING.sub("", _THOUGHT.sub(" ", reply), count=1)
-    return rest
+    if not end or rest.strip():
+        return rest
+    thought = _THOUGHT.sub(" ", reply).strip()
+    opening = _THINKING.match(thought)
+    return thought[opening.end() :] if opening else thought
 
 
 _FENCED = re.compile(r"```[^\n`]*\n(.*?)\n?[ \t]*```", re.DOTALL)
 _QUOTED_VALUE = re.compile(r"\"([^\"\\\n]*)\"\s*[,}]|(-?[\d.]+)\s*[,}]\s*(?:\"|$)")
 _LABELLED = re.compile(
-    r"[*_#> \t]{0,6}(?:(?:the|my)\s)?(?:final\s|correct\s)?(?:answer|答案)(?:[*_ \t]{0,4}[:：=]|\s+is(?![A-Za-z])\s*:?|[是为][:：]?)"
-    r"[*_\s]{0,6}(?=\S)",
+    r"[*_#> \t]{0,6}(?:(?:the|my)\s)?(?:final\s|correct\s)?(?:answer|答案)"
+    r"(?:[*_ \t]{0,4}[:：=]|\s{1,4}is(?![A-Za-z])\s?:?|[是为][:：]?)[*_\s]{0,6}(?=\S)",
     re.IGNORECASE,
 )
 _WRAPPERS = (
@@ -110,24 +113,28 @@ def _unwrapped(value: str) -> str:
     label = _LABELLED.match(value)
     if label:
         return value[label.end() :]
+    return _bare(value)
+
+
+def _bare(value: str) -> str:
     if value.endswith("。") or (value.endswith(".") and not _ABBREVIATED.search(value[-12:])):
         return value[:-1]
     for opening, closing in _WRAPPERS:
         inner = value[len(opening) : -len(closing)]
         if value.startswith(opening) and value.endswith(closing) and inner and opening not in inner:
             return inner
-    for mark in ("**", "__"):  # a half of "**Answer: 4**"
-        if value.count(mark) == 1 and value.endswith(mark):
-            return value[: -len(mark)]
-        if value.count(mark) == 1 and value.startswith(mark):
-            return value[len(mark) :]
+    if value.count("**") == 1 and (value.startswith("**") or value.endswith("**")):
+        return value.strip("*")  # a half of "**Answer: 4**"
     return value
 
 
+_SLOT = r"(?:answer|number|letter|value|result|option|choice|response|text|expression)"
+# What a prompt writes where the answer goes, sent back as it was: "<your answer>", "the number alone", "...".
 _TEMPLATE = re.compile(
-    r"[<\[({⟨]{1,2}\s?[^<>\[\](){}\n]{0,60}\b(?:answer|number|letter|value|result|option|choice|response|text|expression)\b"
-    r"[^<>\[\](){}\n]{0,60}[>\])}⟩]{1,2}|(?:\\text\{)?\s?(?:insert |put |write )?(?:your|the) (?:final |short |own )?answer"
-    r"(?: (?:here|goes here|only))?[.…]{0,3}\}?|[\s._…\-*?]+|\\[lc]?dots|<?/?answer>?\s?|[<\[]你的答案[>\]]|你的答案",
+    rf"[<\[({{⟨]{{1,2}}\s?[^<>\[\](){{}}\n]{{0,60}}\b{_SLOT}\b[^<>\[\](){{}}\n]{{0,60}}[>\])}}⟩]{{1,2}}"
+    rf"|(?:\\text\{{)?\s?(?:insert |put |write )?(?:your|the) (?:final |short |own )?{_SLOT}"
+    r"(?: (?:here|goes here|only|alone)(?:, one of .{0,90})?)?[.…]{0,3}\}?"
+    r"|[\s._…\-*?]+|\\[lc]?dots|<?/?answer>?\s?|[<\[]?你的答案[>\]]?",
     re.IGNORECASE,
 )
 
@@ -179,10 +186,12 @@ def _unmarked(body: str, kind: Kind, choices: tuple[str, ...]) -> str | None:
 
 
 def _last_number(text: str) -> str | None:
-    last = None
-    for last in numbers_in(text):
-        pass
-    return last.text if last else None
+    # From the end: a long reply ends with its number, and what a window cuts in two is looked at again.
+    for window in (2_000, 50_000, len(text)):
+        found = deque(numbers_in(text[-window:]), 1)
+        if found and (found[0].start > 200 or window >= len(text)):
+            return found[0].text
+    return None
 
 
 _DELIMITER = re.compile(r"\$\$?|\\[()\[\]]|\n")

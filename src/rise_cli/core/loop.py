@@ -10,8 +10,10 @@ a whole reply, and the transition appends it. At inference a rollout of T turns 
 - a resumed run starts from what its journal holds, half a turn included,
 - a replay feeds recorded calls back in, under another policy if wanted,
 
-and all three are the same call. Chains move in lockstep: turn t is asked of every chain at once and
-the next one only when all of them are back, so votes and stops always see whole turns.
+and all three are the same call. It looks at one turn after the other and ends at the first after
+which this policy stops; what was recorded beyond that has no say. Chains move in lockstep: turn t is
+asked of every chain at once and the next one only when all of them are back, so votes and stops
+always see whole turns.
 
 The shapes:
 
@@ -34,7 +36,7 @@ from rise_cli.core.domain import (
     Shape,
     StopReason,
 )
-from rise_cli.core.stopping import reason_to_stop, turns_taken
+from rise_cli.core.stopping import reason_to_stop
 from rise_cli.core.voting import elect
 
 
@@ -44,12 +46,13 @@ def next_step(policy: Policy, problem: Problem, done: tuple[Done, ...]) -> Ask |
     Pure and deterministic. It asks only for what is missing: calls in `done` are never repeated.
     `problem` seeds the draws of shapes that draw.
     """
-    turn = max(turns_taken(done), 1)
-    if missing := _missing(policy, done, turn):
-        return Ask(missing)
-    if (reason := reason_to_stop(policy, done)) is not None:
-        return conclude(policy, done, reason)
-    return Ask(_missing(policy, done, turn + 1))
+    turn = 1
+    while not (missing := _missing(policy, done, turn)):
+        known = tuple(d for d in done if d.call.turn <= turn and d.call.chain <= policy.samples)
+        if (reason := reason_to_stop(policy, known)) is not None:
+            return conclude(policy, known, reason)
+        turn += 1
+    return Ask(missing)
 
 
 def conclude(policy: Policy, done: tuple[Done, ...], reason: StopReason) -> Finish:

@@ -30,29 +30,39 @@ _AFTER_WORD = re.compile(
     r"|(?P<zh>应该是|应为|是|为))[ \t]{0,3}:?)[*_]{0,3}[ \t]{0,6}",
     re.IGNORECASE,
 )
-_HEADING = re.compile(r"[ \t]{0,3}(?:#{1,6}[ \t]{0,3}[*_]{0,3}|\*\*|__)(?:(?:the|my|final|correct)[ \t]){0,2}$", re.IGNORECASE)
+_HEADING = re.compile(
+    r"[ \t]{0,3}(?:#{1,6}[ \t]{0,3}[*_]{0,3}|\*\*|__)(?:(?:the|my|final|correct)[ \t]){0,2}$", re.IGNORECASE
+)
 _SHORT_LABEL = re.compile(r"(?m)^[ \t>*_#\-]{0,12}(?:A[*_ \t]{0,3}:|答[*_ \t]{0,3}:)[*_]{0,3}[ \t]{0,3}")
 _HASHES = re.compile(r"(?m)^[ \t]{0,3}####[ \t]{0,4}(?=[^\s#])")
 
 # Somebody else's answer, or no particular one.
-_OTHERS = frozenset(
-    ["previous", "prior", "earlier", "original", "initial", "old", "wrong", "incorrect", "possible", "alternative", "other", "candidate", "last", "first", "an", "any", "each", "every", "no", "student", "student's", "students", "their", "his", "her", "following"]
+_OTHERS = re.compile(
+    r"previous|prior|earlier|original|initial|old|wrong|incorrect|possible|alternative|other|candidate|last|first|"
+    r"an|any|each|every|no|students?|student's|their|his|her|following",
+    re.IGNORECASE,
 )
 _HYPOTHETICAL = re.compile(
-    r"(?:if|whether|when|unless|suppose|assuming|until|why|how|where|what|that)[ \t](?:(?:the|my|our|your|this|that)[ \t])?"
-    r"(?:(?:final|correct|right)[ \t])?$",
+    r"(?:if|whether|when|unless|suppose|assuming|until|why|how|where|what|that)[ \t]"
+    r"(?:(?:the|my|our|your|this|that)[ \t])?(?:(?:final|correct|right)[ \t])?$",
     re.IGNORECASE,
 )
 _LAST_WORD = re.compile(r"([A-Za-z']{1,20})[ \t*_`\"]{0,4}$")
-_SENTENCE_END = re.compile(r"(?<!\b[A-Z])(?<!\b(?:Dr|Mr|Ms|St|vs))(?<!Mrs)(?:[.!?][\"*)]?\s(?=[A-Z\"*(\u4e00-\u9fff])|[。！？])")
-_REASON = re.compile(r",?\s(?:because|since|given that|which is why)\s|,\s(?:as|which|so|and this|that is)\s", re.IGNORECASE)
+_SENTENCE_END = re.compile(
+    r"(?<!\b[A-Z])(?<!\b(?:Dr|Mr|Ms|St|vs))(?<!Mrs)(?:[.!?][\"*)]?\s(?=[A-Z\"*(\u4e00-\u9fff])|[。！？])"
+)
+_REASON = re.compile(
+    r",?\s(?:because|since|given that|which is why)\s|,\s(?:as|which|so|and this|that is)\s", re.IGNORECASE
+)
 _ADVERB = re.compile(
-    r"(?:still|indeed|therefore|thus|clearly|simply|actually|definitely|probably|most likely|likely|then|now|just)[ \t,]{1,3}",
+    r"(?:still|indeed|therefore|thus|clearly|simply|actually|definitely|probably|(?:most )?likely|then|now|just)"
+    r"[ \t,]{1,3}",
     re.IGNORECASE,
 )
 _JUDGEMENT = re.compile(
-    r"(?:not|correct|right|wrong|incorrect|clear|unclear|obvious|simple|straightforward|consistent|as follows|based on|"
-    r"given by|found by|obtained|in|that|the same|supported|verified|confirmed|also|accurate|reasonable|valid)(?![A-Za-z])",
+    r"(?:not|correct|right|wrong|incorrect|clear|unclear|obvious|simple|straightforward|consistent|as follows|"
+    r"based on|given by|found by|obtained|in|that|the same|supported|verified|confirmed|also|accurate|reasonable|"
+    r"valid)(?![A-Za-z])",
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"[ \t]*(?:```|~~~|\$\$[ \t]*$|\\\[[ \t]*$)")
@@ -100,12 +110,12 @@ def _boxes(body: str) -> Iterator[str]:
     spans: deque[tuple[int, int]] = deque(maxlen=_MOST)
     stack: list[int | None] = []
     for match in _BRACE.finditer(body):
-        token = match[0]
-        if len(token) > 2:
+        brace = match[0]
+        if len(brace) > 2:
             stack.append(match.end())
-        elif token == "{":
+        elif brace == "{":
             stack.append(None)
-        elif token == "}" and stack:
+        elif brace == "}" and stack:
             start = stack.pop()
             if start is not None:
                 spans.append((start, match.start()))
@@ -147,7 +157,9 @@ def _label(flat: str, word: re.Match[str]) -> _Label | None:
     line = flat.rfind("\n", max(0, word.start() - 60), word.start()) + 1
     before = flat[max(line, word.start() - 60) : word.start()]
     owner = _LAST_WORD.search(before)
-    if (owner and owner[1].lower() in _OTHERS) or before.rstrip("的 ").endswith(("之前", "上次", "原来", "错误")):
+    if owner and _OTHERS.fullmatch(owner[1]):
+        return None
+    if before.rstrip("的 ").endswith(("之前", "上次", "原来", "错误")):
         return None
     after = _AFTER_WORD.match(flat, word.end())
     if after is None:

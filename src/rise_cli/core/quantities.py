@@ -35,7 +35,9 @@ _GROUPED = (
 )
 _DECIMAL = rf"(?:{_GROUPED}(?:\.\d*+)?|\d++(?:\.\d*+)?|\.\d++)"
 _POWER = r"(?:\^|\*\*)\s?(?:\{\s?(?P<%s>[-+]?\s?\d{1,9})\s?\}|(?P<%s>[-+]?\d{1,9}))"
-_CURRENCY = r"(?:US|A|C|CA|AU|NZ|HK)?\$|[€£¥₹₩₽₺₫₪฿₴₦]|(?:USD|EUR|GBP|CNY|RMB|JPY|INR|CHF|AUD|CAD|Rs\.?)(?![a-z])"
+_CURRENCY = (
+    r"(?:US|A|C|CA|AU|NZ|HK)?\$|[€£¥₹₩₽₺₫₪฿₴₦]|(?:USD|EUR|GBP|CNY|RMB|JPY|INR|CHF|AUD|CAD|Rs\.?)(?![a-z])"
+)
 _APPROXIMATELY = r"(?:about|approximately|approx\.?|around|roughly|circa|ca\.|[~≈=]|约为?|大约|大概)"
 
 _WHOLE = re.compile(
@@ -60,7 +62,9 @@ _SCALES = {
     "万": 10**4,
     "亿": 10**8,
 }
-_SCALE = re.compile(r"\s*(?:(dozen|hundred|thousand|million|billion|trillion)(?![a-z])|([百千万亿]))", re.IGNORECASE)
+_SCALE = re.compile(
+    r"\s*(?:(dozen|hundred|thousand|million|billion|trillion)(?![a-z])|([百千万亿]))", re.IGNORECASE
+)
 _PERCENT = re.compile(r"\s*(?:%|(?:percent(?:age points?)?|per cent)(?![a-z]))", re.IGNORECASE)
 
 _WRITTEN_UNIT = re.compile(r"\\(?:text|textrm|textbf|textit|mathrm|mbox)\s?\{([^{}]*)\}")
@@ -69,16 +73,26 @@ _INVISIBLE = re.compile(r"\\[!,;:> ]|(?<=\d)\{,\}(?=\d)|~(?=\d{3})")
 _WORD = re.compile(r"[A-Za-zµμΩ°$€£¥][A-Za-z'’.\-]*")
 
 # Units that stand right behind a number ("5km"); single letters are left out: "5m" may be algebra.
-_SHORT_UNITS = frozenset(
-    ["km", "cm", "mm", "nm", "mi", "ft", "in", "yd", "kg", "mg", "lb", "lbs", "oz", "ml", "cl", "dl", "kl", "hr", "hrs", "min", "mins", "sec", "secs", "ms", "ns", "hz", "khz", "mhz", "ghz", "kw", "kwh", "mw", "wh", "kj", "cal", "kcal", "pa", "kpa", "mpa", "psi", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "mph", "kph", "kmh", "bps", "fps", "rpm", "ph", "db", "ev", "kev", "mev", "mol", "atm", "usd", "eur", "gbp", "cny", "rmb", "jpy", "inr", "chf", "aud", "cad", "cc", "sq", "cu", "pt", "qt", "gal", "rad", "deg", "pts", "px", "pp", "bn"]
+_SHORT_UNITS = re.compile(
+    r"km|cm|mm|nm|mi|ft|in|yd|kg|mg|lb|lbs|oz|ml|cl|dl|kl|hr|hrs|min|mins|sec|secs|ms|ns|hz|khz|mhz|"
+    r"ghz|kw|kwh|mw|wh|kj|cal|kcal|pa|kpa|mpa|psi|kb|mb|gb|tb|kib|mib|gib|mph|kph|kmh|bps|fps|rpm|ph|"
+    r"db|ev|kev|mev|mol|atm|usd|eur|gbp|cny|rmb|jpy|inr|chf|aud|cad|cc|sq|cu|pt|qt|gal|rad|deg|pts|px"
 )
-_LETTER_UNITS = frozenset(["m", "g", "s", "h", "l", "L", "t", "K", "C", "F", "N", "J", "W", "V", "A"])
-_COMMON_UNITS = frozenset(
-    ["dollar", "dollars", "cent", "cents", "euro", "euros", "pound", "pounds", "yen", "yuan", "rupee", "rupees", "degree", "degrees", "celsius", "fahrenheit", "kelvin", "hour", "hours", "minute", "minutes", "second", "seconds", "day", "days", "week", "weeks", "month", "months", "year", "years", "meter", "meters", "metre", "metres", "kilometers", "kilometres", "miles", "feet", "foot", "inches", "inch", "grams", "kilograms", "liters", "litres", "people", "points", "units", "apples"]
+_LETTER_UNITS = re.compile("[mgshlLtKCFNJWVA]")
+_COMMON_UNITS = re.compile(
+    r"dollar|dollars|cent|cents|euro|euros|pound|pounds|yen|yuan|rupee|rupees|degree|degrees|celsius|"
+    r"fahrenheit|kelvin|hour|hours|minute|minutes|second|seconds|day|days|week|weeks|month|months|"
+    r"year|years|meter|meters|metre|metres|kilometers|kilometres|miles|feet|foot|inches|inch|grams|"
+    r"kilograms|liters|litres|people|points|units|apples"
 )
 # Words after a number that change what it says: "5 and a half", "10 pm", "4 July", "44 BC", "3rd".
-_NO_UNITS = frozenset(
-    ["and", "or", "to", "plus", "minus", "times", "by", "over", "out", "of", "not", "is", "are", "if", "because", "squared", "cubed", "factorial", "root", "half", "halves", "third", "thirds", "fourth", "fourths", "fifth", "fifths", "sixth", "sixths", "eighth", "eighths", "tenth", "tenths", "pi", "st", "nd", "rd", "th", "x", "y", "z", "n", "k", "am", "pm", "a.m", "p.m", "bc", "ad", "bce", "ce", "north", "south", "east", "west", "ago", "after", "before", "later", "earlier", "left", "right", "up", "down", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+_NO_UNITS = re.compile(
+    r"and|or|to|plus|minus|times|by|over|out|of|not|is|are|if|because|squared|cubed|factorial|root|"
+    r"half|halves|third|thirds|fourth|fourths|fifth|fifths|sixth|sixths|eighth|eighths|tenth|tenths|"
+    r"pi|st|nd|rd|th|x|y|z|n|k|am|pm|a\.m|p\.m|bc|ad|bce|ce|north|south|east|west|ago|after|before|"
+    r"later|earlier|left|right|up|down|january|february|march|april|may|june|july|august|september|"
+    r"october|november|december|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|one|two|three|four|"
+    r"five|six|seven|eight|nine|ten"
 )
 _NO_CJK_UNITS = re.compile(r"[月日号號点點时時分半和或一二三四五六七八九十百千万亿]")
 
@@ -173,19 +187,19 @@ def _is_unit(rest: str, kind: Kind) -> bool:
     words = [word for word in re.split(r"[\s/·*]+", rest) if word]
     if len(words) > (8 if kind is Kind.NUMBER else 3):
         return False
-    if attached and words and words[0].lower() not in _SHORT_UNITS:
+    if attached and words and not _SHORT_UNITS.fullmatch(words[0].lower()):
         return False
     return all(_is_unit_word(word, kind) for word in words)
 
 
 def _is_unit_word(word: str, kind: Kind) -> bool:
     folded = word.lower().rstrip(".")
-    if not _WORD.fullmatch(word) or folded in _NO_UNITS:
+    if not _WORD.fullmatch(word) or _NO_UNITS.fullmatch(folded):
         return False
-    if folded in _SHORT_UNITS or folded in _COMMON_UNITS or word[0] in "°$€£¥µμΩ":
+    if _SHORT_UNITS.fullmatch(folded) or _COMMON_UNITS.fullmatch(folded) or word[0] in "°$€£¥µμΩ":
         return True
     if len(word) == 1:
-        return kind is not Kind.MATH and word in _LETTER_UNITS
+        return kind is not Kind.MATH and _LETTER_UNITS.fullmatch(word) is not None
     if kind is Kind.MATH:
         return len(word) > 3 and word.islower()
     return kind is Kind.NUMBER or word.islower() or word.isupper()
@@ -198,7 +212,9 @@ _IN_TEXT = re.compile(
     r"(?P<tail>\s?(?:%|\\%|percent\b|(?:dozen|hundred|thousand|million|billion|trillion)\b|[万亿]))?",
     re.IGNORECASE,
 )
-_SIGN = re.compile(rf"(?<![\w)\]}}%])[-−]\s?(?:{_CURRENCY})?$|(?:{_CURRENCY})(?P<inner>[-−])?$", re.IGNORECASE)
+_SIGN = re.compile(
+    rf"(?<![\w)\]}}%])[-−]\s?(?:{_CURRENCY})?$|(?:{_CURRENCY})(?P<inner>[-−])?$", re.IGNORECASE
+)
 _LIST_MARK = re.compile(r"(?m)^[ \t]{0,8}\d{1,3}[.)][ \t]{1,8}(?=\S)")
 
 

@@ -8,23 +8,40 @@ deadline    a call of the last turn was not made, or not waited for, because tim
 error       no call of the last turn came back, for reasons that retrying did not mend.
 turns       no turn is left.
 decided     majority only: the leader's lead over the runner-up exceeds the votes still to come, so
-            no later turn can change the winner. It changes no answer, only the bill.
+            no later turn can change the winner. It changes no answer, only the bill. Where somebody
+            judges it never holds: whatever is accepted later would be the answer.
 confident   a chain gave the same answer `patience` times in a row, each time with a stated
-            confidence of at least `threshold`. Stated confidence clusters at 80 to 100, which is
-            why one confident turn is not enough by default.
+            confidence of at least `threshold`, and nobody rejected that answer in any turn. Stated
+            confidence clusters at 80 to 100, so one confident turn is not enough by default.
 
 The last two are early stops: `early_stop=False` runs every turn.
 """
 
 from __future__ import annotations
 
-from rise_cli.core.domain import Attempt, Completion, Done, Failure, Policy, Purpose, StopReason, Vote
+from rise_cli.core.domain import (
+    Attempt,
+    Completion,
+    Done,
+    Failure,
+    Place,
+    Policy,
+    Purpose,
+    Shape,
+    StopReason,
+    Vote,
+)
 from rise_cli.core.voting import accepted, eligible, polled, tally
 
 
 def turns_taken(done: tuple[Done, ...]) -> int:
     """How many whole turns are behind us, given that no turn is half done."""
     return max((d.call.turn for d in done if d.call.purpose is Purpose.ATTEMPT), default=0)
+
+
+def turns_allowed(policy: Policy) -> int:
+    """How many turns a chain may take: independent chains answer once, whatever the policy says."""
+    return 1 if policy.shape is Shape.INDEPENDENT else policy.turns
 
 
 def reason_to_stop(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
@@ -36,7 +53,7 @@ def reason_to_stop(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
         return StopReason.ACCEPTED
     if (cause := _cut_off(done, taken)) is not None:
         return cause
-    if taken >= policy.turns:
+    if taken >= turns_allowed(policy):
         return StopReason.TURNS
     return _early(policy, done) if policy.early_stop else None
 
@@ -61,29 +78,29 @@ def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
 
 def decided(policy: Policy, done: tuple[Done, ...]) -> bool:
     """Whether no outcome of the turns left, over all chains, can change the majority's winner."""
-    if policy.vote is not Vote.MAJORITY:
+    if policy.vote is not Vote.MAJORITY or any(d.verdict for d in done):
         return False
     votes = tally(polled(policy.vote, eligible(done)), policy.tie)
     if not votes:
         return False
     runner_up = votes[1].count if len(votes) > 1 else 0
-    left = (policy.turns - turns_taken(done)) * policy.samples
+    left = (turns_allowed(policy) - turns_taken(done)) * policy.samples
     return votes[0].count - runner_up > left
 
 
 def confident(policy: Policy, done: tuple[Done, ...]) -> bool:
     """Whether some chain repeated one answer `patience` times in a row, surely enough each time."""
-    chains: dict[int, list[tuple[Done, Attempt | None]]] = {}
+    chains: dict[int, list[Attempt | None]] = {}
     for d in sorted(done, key=lambda d: d.call.place):
         if d.call.purpose is Purpose.ATTEMPT:
-            chains.setdefault(d.call.chain, []).append((d, d.attempts[-1] if d.attempts else None))
-    return any(_settled(policy, turns[-policy.patience :]) for turns in chains.values())
+            chains.setdefault(d.call.chain, []).append(d.attempts[-1] if d.attempts else None)
+    settled = {_settled(policy, turns[-policy.patience :]) for turns in chains.values()}
+    rejected = {a.candidate for d in done if d.verdict and d.verdict.reward == 0 for a in d.attempts}
+    return bool(settled - rejected - {None})
 
 
-def _settled(policy: Policy, run: list[tuple[Done, Attempt | None]]) -> bool:
-    if len(run) < policy.patience:
-        return False
-    candidates = {a.candidate if a else None for _, a in run}
-    sure = all(a and a.confidence is not None and a.confidence >= policy.threshold for _, a in run)
-    rejected = any(d.verdict and d.verdict.reward == 0 for d, _ in run)
-    return len(candidates) == 1 and None not in candidates and sure and not rejected
+def _settled(policy: Policy, run: list[Attempt | None]) -> Place | None:
+    """The one answer that every turn of `run` gave surely, if there is one."""
+    sure = [a for a in run if a and a.confidence is not None and a.confidence >= policy.threshold]
+    candidates = {a.candidate for a in sure}
+    return candidates.pop() if len(sure) >= policy.patience and len(candidates) == 1 else None

@@ -40,24 +40,26 @@ def tally(attempts: list[Attempt], tie: Tie) -> tuple[Tally, ...]:
     """Count `attempts`, the winner first.
 
     Most votes; then the greater summed confidence, if every attempt of the answers in question
-    states one; then the answer given earliest, or under `Tie.LATEST` the one given last.
+    states one; then the answer given earliest, or under `Tie.LATEST` the one given last. `attempts`
+    are in order of their places.
     """
     ballots: dict[Place, list[Attempt]] = {}
     for attempt in attempts:
         if attempt.candidate is not None:
             ballots.setdefault(attempt.candidate, []).append(attempt)
 
+    unsure = {len(group) for group in ballots.values() if any(a.confidence is None for a in group)}
+
     def by_votes(group: list[Attempt]) -> tuple[int, float, int, int]:
-        rivals = [a for g in ballots.values() if len(g) == len(group) for a in g]
-        comparable = all(a.confidence is not None for a in rivals)
-        certainty = fsum(a.confidence or 0.0 for a in group) if comparable else 0.0
-        last = group[-1].place if tie is Tie.LATEST else None
-        first = group[0].place
-        order = (last.turn, last.chain) if last else (-first.turn, -first.chain)
+        # Rounded, since 0.1 + 0.2 and 0.15 + 0.15 are the same sum to whoever stated them.
+        certainty = 0.0 if len(group) in unsure else round(fsum(a.confidence or 0.0 for a in group), 9)
+        first, last = group[0].place, group[-1].place
+        order = (last.turn, last.chain) if tie is Tie.LATEST else (-first.turn, -first.chain)
         return (len(group), certainty, *order)
 
     ranked = sorted(ballots.items(), key=lambda item: by_votes(item[1]), reverse=True)
-    return tuple(_tally(candidate, group, len(attempts)) for candidate, group in ranked)
+    total = sum(map(len, ballots.values()))
+    return tuple(_tally(candidate, group, total) for candidate, group in ranked)
 
 
 def _tally(candidate: Place, group: list[Attempt], total: int) -> Tally:

@@ -260,6 +260,8 @@ def _reason(done: Done) -> str:
         return message if len(message) <= 300 else message[:299] + "…"
     if done.result.finish_reason != "stop":
         return f"the reply is of no use ({done.result.finish_reason})"
+    if done.verdict and any(attempt.answer is not None for attempt in done.attempts):
+        return f"the {done.verdict.source} rejected the answer"
     return "no answer was found in the reply"
 
 

@@ -29,7 +29,7 @@ from rise_cli.core.domain import (
     StopReason,
 )
 from rise_cli.core.extract import read_answer
-from rise_cli.errors import BudgetExhausted, ProviderError
+from rise_cli.errors import BudgetExhausted, ProviderError, RiseError
 from rise_cli.run.observe import Observer
 
 if TYPE_CHECKING:
@@ -91,12 +91,15 @@ class Actor:
             listen=lambda text, reasoning: observer.heard(call, text, reasoning),
             restart=lambda: observer.restarted(call),
         )
+        timer = asyncio.timeout_at(self.setup.deadline)
         try:
-            async with asyncio.timeout_at(self.setup.deadline):
+            async with timer:
                 # A timeout in the past fires at the first suspension, which a chat may not have.
                 await asyncio.sleep(0)
                 return await self.setup.chat.complete(request)
         except TimeoutError:
+            if not timer.expired():
+                raise
             return Failure(StopReason.DEADLINE, "the deadline passed before the reply was complete")
         except BudgetExhausted as error:
             return Failure(StopReason.BUDGET, str(error))
@@ -121,6 +124,7 @@ class Actor:
         except asyncio.CancelledError:
             candidate = self._join(problem, call, answer, self._earlier(done))
             attempt = Attempt(call.chain, call.turn, result.reply, answer, candidate, confidence)
+            self._fresh.append(attempt)
             self.setup.sink(Done(call, result, (attempt,)))
             raise
         attempt = Attempt(call.chain, call.turn, result.reply, answer, candidate, confidence)
@@ -165,7 +169,7 @@ class Actor:
                     verdict = await self.setup.judge.respond(problem, finished.attempts[-1])
             except TimeoutError:
                 self.setup.observer.notice("the deadline passed while the check was running")
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, RiseError):
                 self.setup.sink(finished)
                 raise
         judged = Done(finished.call, finished.result, finished.attempts, verdict=verdict)

@@ -50,5 +50,7 @@ async def _together(calls: list[Coroutine[Any, Any, Done]]) -> list[Done]:
     finally:
         unfinished = [task for task in tasks if not task.done()]
         for task in unfinished:
-            task.cancel()
+            # Once only: a second cancellation would cut its cleaning up short.
+            if not task.cancelling():
+                task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
