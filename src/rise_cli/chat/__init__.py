@@ -3,7 +3,7 @@
 A `Chat` is one method. Everything around a call (retries, limits, a budget) is a `Chat` around a
 `Chat`, put together in `commands/`:
 
-    Retrying(Budgeted(Limited(connect(...))))
+    Retrying(Limited(Budgeted(Priced(connect(...)))))
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def connect(  # noqa: PLR0913 — the one place where a name, its options and th
     if provider.name == "scripted":
         from rise_cli.chat.scripted import Scripted
 
-        return Scripted(name)
+        return Scripted(name, stream=stream)
     if provider.name == "local":
         from rise_cli.chat.local import connect_local
 

@@ -114,8 +114,6 @@ class LocalChat:
             stream=self.stream,
             default_max_tokens=EMBEDDED_MAX_TOKENS if self.embedded else None,
         )
-        # llama.cpp offers to keep a connection and closes it after a stream: the next call would break.
-        chat._headers["Connection"] = "close"
         self._chat = chat
         return chat
 

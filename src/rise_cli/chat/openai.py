@@ -106,11 +106,16 @@ class OpenAIChat:
 
     async def _post(self, body: Body) -> httpx2.Response:
         streams = bool(body.get("stream"))
+        headers = self._headers
+        if streams and self.base_url.startswith("http://"):
+            # llama.cpp's server offers to keep a connection and closes it after a stream, so the next
+            # call on it would break. Without TLS a new connection costs next to nothing.
+            headers = {**headers, "Connection": "close"}
         answer: object = await self._client.post(
             "/chat/completions",
             cast_to=httpx2.Response,
             body=body,
-            options={"headers": self._headers},
+            options={"headers": headers},
             stream=streams,
             stream_cls=None,
         )

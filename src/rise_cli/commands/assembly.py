@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from rise_cli.check import Check
 
 
+_USUAL_REPLY = 512  # tokens; what the embedded model is held to
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """Which model at which provider, and how to get there."""
@@ -162,8 +165,9 @@ def line(
     settings: Settings, at: Endpoint, price: Tariff | None, *, notice: Notice, stream: bool, room: Room
 ) -> Line:
     """Connect to the model, with its limits, budget and retries around it. Nothing is sent yet."""
-    from rise_cli.chat.budget import Budgeted, Wallet
+    from rise_cli.chat.budget import DEFAULT_OUTPUT, Budgeted, Wallet
     from rise_cli.chat.limits import Limited
+    from rise_cli.chat.local import EMBEDDED_MAX_TOKENS
     from rise_cli.chat.prices import Priced
     from rise_cli.chat.retrying import Retrying
 
@@ -184,7 +188,8 @@ def line(
     purse = None
     if settings.max_cost is not None or settings.max_tokens_total is not None:
         purse = Wallet(max_cost_usd=settings.max_cost, max_tokens=settings.max_tokens_total)
-        chat = Budgeted(chat, purse, price, notice=notice)
+        default_output = EMBEDDED_MAX_TOKENS if at.name == "local:" else DEFAULT_OUTPUT
+        chat = Budgeted(chat, purse, price, notice=notice, default_output=default_output)
     chat = Limited(chat, asyncio.Semaphore(settings.concurrency))
     retrying = Retrying(chat, max_retries=settings.max_retries, max_wait_s=settings.max_wait, notice=notice)
     return Line(retrying, purse)
@@ -211,7 +216,7 @@ def room(method: Method, problem: Problem, settings: Settings) -> Room:
     """
     policy = method.policy
     seen = policy.turns - 1 if policy.window is None else min(policy.window, policy.turns - 1)
-    reply = settings.max_tokens or 512
+    reply = settings.max_tokens or _USUAL_REPLY
     head = method.render(problem, Call(1, 1), ())
     tokens = sum(len(m.text.encode()) for m in head) // 2 + (seen + 1) * (reply + 256) + 256
     return Room(min(policy.samples, settings.concurrency), tokens)
