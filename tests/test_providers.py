@@ -10,12 +10,11 @@ import pytest
 from loopback import Loopback, Reply, Status
 from wires import KEY, request
 
-from rise_cli.chat import Sampling, connect
+from rise_cli.chat import Sampling, connect, list_models
 from rise_cli.chat.providers import (
     PROVIDERS,
     find_base_url,
     find_key,
-    list_models,
     parse_model,
     require_key,
     with_key,

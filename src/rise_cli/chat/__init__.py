@@ -10,9 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rise_cli.core.domain import Completion, Message, Purpose
+from rise_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from rise_cli.chat.anthropic import AnthropicChat
+    from rise_cli.chat.openai import OpenAIChat
+    from rise_cli.chat.providers import Provider
 
 Listen = Callable[[str, bool], None]
 """Called with each piece of text as it streams in, and whether it is hidden reasoning."""
@@ -96,7 +102,7 @@ def connect(  # noqa: PLR0913 — the one place where a name, its options and th
     flight, and the longest conversation. Raises `UsageError` for an unknown provider or an unusable
     base URL, `CredentialsError` where a needed key is missing. Nothing is sent yet.
     """
-    from rise_cli.chat.providers import adapter_class, find_base_url, parse_model, require_key
+    from rise_cli.chat.providers import find_base_url, parse_model, require_key
 
     provider, name = parse_model(model)
     sampling = sampling or Sampling()
@@ -119,7 +125,7 @@ def connect(  # noqa: PLR0913 — the one place where a name, its options and th
     from rise_cli.chat.adapting import Adapting
 
     url = find_base_url(provider, base_url)
-    adapter = adapter_class(provider)(
+    adapter = _adapter(provider)(
         provider=provider.name,
         base_url=url,
         key=require_key(provider, key, url),
@@ -129,3 +135,34 @@ def connect(  # noqa: PLR0913 — the one place where a name, its options and th
         stream=stream,
     )
     return Adapting(adapter, notice)
+
+
+async def list_models(provider: Provider, key: str | None = None, base_url: str | None = None) -> list[str]:
+    """The names of the models that a provider offers, as it says itself, in its order.
+
+    Raises as `Chat.complete` does, and `UsageError` for a provider that is not asked over a network.
+    """
+    from rise_cli.chat.providers import find_base_url, require_key
+
+    if not provider.remote:
+        raise UsageError(
+            f"{provider.name!r} has no list of models: it runs the file that is named after the colon"
+        )
+    url = find_base_url(provider, base_url)
+    key = require_key(provider, key, url)
+    chat = _adapter(provider)(provider=provider.name, base_url=url, key=key, model="")
+    try:
+        return await chat.models()
+    finally:
+        await chat.aclose()
+
+
+def _adapter(provider: Provider) -> type[OpenAIChat] | type[AnthropicChat]:
+    """The adapter of the provider's wire. This imports that SDK, and not the other."""
+    if provider.wire == "anthropic":
+        from rise_cli.chat.anthropic import AnthropicChat
+
+        return AnthropicChat
+    from rise_cli.chat.openai import OpenAIChat
+
+    return OpenAIChat

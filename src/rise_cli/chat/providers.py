@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 from rise_cli.errors import CredentialsError, UsageError
 
 if TYPE_CHECKING:
-    from rise_cli.chat.anthropic import AnthropicChat
-    from rise_cli.chat.openai import OpenAIChat
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,32 +216,3 @@ def require_key(provider: Provider, key: str | None, base_url: str) -> str | Non
     raise CredentialsError(
         f"no key for {provider.name}: set {variables}, or use the embedded model with --model local:"
     )
-
-
-def adapter_class(provider: Provider) -> type[OpenAIChat] | type[AnthropicChat]:
-    """The adapter of the provider's wire. This imports that SDK, and not the other."""
-    if provider.wire == "anthropic":
-        from rise_cli.chat.anthropic import AnthropicChat
-
-        return AnthropicChat
-    from rise_cli.chat.openai import OpenAIChat
-
-    return OpenAIChat
-
-
-async def list_models(provider: Provider, key: str | None = None, base_url: str | None = None) -> list[str]:
-    """The names of the models that a provider offers, as it says itself, in its order.
-
-    Raises as `Chat.complete` does, and `UsageError` for a provider that is not asked over a network.
-    """
-    if not provider.remote:
-        raise UsageError(
-            f"{provider.name!r} has no list of models: it runs the file that is named after the colon"
-        )
-    url = find_base_url(provider, base_url)
-    key = require_key(provider, key, url)
-    chat = adapter_class(provider)(provider=provider.name, base_url=url, key=key, model="")
-    try:
-        return await chat.models()
-    finally:
-        await chat.aclose()

@@ -107,7 +107,7 @@ class Retrying:
             return error
         if self._asks_too_much(error):
             asked = (
-                f"the provider asks to wait {error.retry_after:.0f} s, and --max-wait is {self._max_wait_s:g}"
+                f"the provider asks to wait {error.retry_after:.6g} s, and --max-wait is {self._max_wait_s:g}"
             )
             return _reworded(error, f"{asked}; raise it or try again later ({error})")
         if attempts == 1:

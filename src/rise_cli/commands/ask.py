@@ -84,8 +84,8 @@ def ask(question: str | None, context: str | None, flags: Mapping[str, object], 
     ) as watcher:
         for text in notices:
             watcher.notice(text)
-        trajectory = _run(job, watcher)
-    return _conclude(job, trajectory)
+        trajectory, error = _run(job, watcher)
+    return _conclude(job, trajectory, error)
 
 
 def _problem(question: str | None, context: str | None, resolved: Resolved) -> Problem:
@@ -102,8 +102,12 @@ def _problem(question: str | None, context: str | None, resolved: Resolved) -> P
     return Problem(key, text, material, kind=kind, choices=choices)
 
 
-def _run(job: Job, watcher: Watcher) -> Trajectory:
-    """Run the rollout on an event loop of its own, to its end or to its interruption."""
+def _run(job: Job, watcher: Watcher) -> tuple[Trajectory, RiseError | None]:
+    """Run the rollout on an event loop of its own, to its end or to its interruption.
+
+    An error that is nobody's `Failure` (a key that is refused in turn 3) ends it too: it is returned
+    beside what was done until then, and raised where nothing was.
+    """
     import asyncio
 
     from rise_cli.compare import Comparer
@@ -111,13 +115,19 @@ def _run(job: Job, watcher: Watcher) -> Trajectory:
     from rise_cli.run.solve import cut_short
 
     finished: list[Done] = []
-    with Comparer(notice=watcher.notice) as comparer:
-        trajectory = asyncio.run(interruptible(_rollout(job, watcher, comparer, finished)))
-    if trajectory is not None:
-        return trajectory
-    trajectory = cut_short(job.problem, job.method.policy, finished, StopReason.INTERRUPTED)
+    reason, fatal = StopReason.INTERRUPTED, None
+    try:
+        with Comparer(notice=watcher.notice) as comparer:
+            trajectory = asyncio.run(interruptible(_rollout(job, watcher, comparer, finished)))
+        if trajectory is not None:
+            return trajectory, None
+    except RiseError as error:
+        if not finished:
+            raise
+        reason, fatal = StopReason.ERROR, error
+    trajectory = cut_short(job.problem, job.method.policy, finished, reason)
     watcher.ended(trajectory)
-    return trajectory
+    return trajectory, fatal
 
 
 async def _rollout(job: Job, watcher: Watcher, comparer: object, finished: list[Done]) -> Trajectory:
@@ -161,11 +171,11 @@ def _streams(job: Job) -> bool:
     return wanted if wanted is not None else sys.stderr.isatty() and not job.output.quiet
 
 
-def _conclude(job: Job, trajectory: Trajectory) -> int:
+def _conclude(job: Job, trajectory: Trajectory, fatal: RiseError | None) -> int:
     """Print the result and say by the exit code, and on stderr, how far it can be relied on."""
     from rise_cli.render.result import answer_text
 
-    verdict = _verdict(job, trajectory)
+    verdict = _verdict(job, trajectory) if fatal is None else type(fatal)(f"{fatal}; {_so_far(trajectory)}")
     if job.output.json:
         from rise_cli.history.record import dumps, to_record
 

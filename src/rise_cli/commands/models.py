@@ -64,7 +64,8 @@ def _key_of(provider: Provider, resolved: Resolved) -> str | None:
 def _models_of(name: str, resolved: Resolved) -> list[str]:
     import asyncio
 
-    from rise_cli.chat.providers import list_models, parse_model
+    from rise_cli.chat import list_models
+    from rise_cli.chat.providers import parse_model
 
     provider, _ = parse_model(f"{name.rstrip(':')}:any")
     url = resolved.settings.base_url or resolved.base_urls.get(provider.name)
