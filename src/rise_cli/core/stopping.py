@@ -5,6 +5,7 @@ In this order, the first that holds:
 accepted    a check or a person accepted an attempt.
 budget      a call of the last turn did not fit into what may still be spent.
 deadline    a call of the last turn was not made, or not waited for, because time was up.
+unrecorded  a replay came to a call of the last turn that was never made.
 error       no call of the last turn came back, for reasons that retrying did not mend.
 turns       no turn is left.
 decided     majority only: the leader's lead over the runner-up exceeds the votes still to come, so
@@ -68,7 +69,7 @@ def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
     """Why the outside world ends the run, judged by the calls of its last turn."""
     results = [d.result for d in done if d.call.turn == turn]
     kinds = {r.kind for r in results if isinstance(r, Failure)}
-    for reason in (StopReason.BUDGET, StopReason.DEADLINE):
+    for reason in (StopReason.BUDGET, StopReason.DEADLINE, StopReason.UNRECORDED):
         if reason.value in kinds:
             return reason
     if kinds and not any(isinstance(r, Completion) for r in results):

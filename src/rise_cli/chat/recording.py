@@ -1,0 +1,152 @@
+"""Calls that were finished once are not made again: from a journal, or from recorded trajectories.
+
+`Recording` stands outermost, around `Retrying`, so that what it keeps is what the run gets to see and
+a call that it answers takes no place, no budget and no attempt. `Replay` stands alone: it answers
+from recorded trajectories and from nothing else, so it needs no network and no key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from rise_cli.chat import CallKey, Chat, Request
+from rise_cli.core.domain import Attempt, Completion, Message, Problem, Purpose, Usage, Verdict
+from rise_cli.errors import ProviderError
+
+JournalKey = tuple[str, str, int, int, str]
+"""Digest of the settings, key of the problem, chain, turn, purpose."""
+
+Turns = Callable[[str], Sequence[Mapping[str, Any]] | None]
+"""The recorded turns of a problem, given its id, as `rise.trajectory/1` has them. None: no such problem."""
+
+# Limits of the run that was recorded: the call was not made, or not waited for.
+_NEVER_MADE = {"budget", "deadline", "interrupted", "unrecorded"}
+
+
+class Journal(Protocol):
+    """Where finished calls are kept."""
+
+    def get(self, key: JournalKey) -> Completion | None:
+        """Return the reply that was kept under `key`, if there is one."""
+        ...
+
+    def put(self, key: JournalKey, completion: Completion) -> None:
+        """Keep a reply. When this returns, it outlives the process, however that ends."""
+        ...
+
+
+class Recording:
+    """A `Chat` around a `Chat` that keeps every reply in a journal before anyone uses it, and answers
+    from there where it can.
+
+    `settings` is a digest of whatever changes what is sent or how. The wording of the question goes
+    into the key with it: all messages up to the last `fixed` one. So a problem or a protocol that was
+    edited between two runs is asked again, instead of getting the reply to another question; feedback
+    of a check, which may differ from run to run, does not count. Failures are not kept.
+
+    `recalled` counts the calls that were answered from the journal.
+    """
+
+    def __init__(self, chat: Chat, journal: Journal, settings: str) -> None:
+        self._chat = chat
+        self._journal = journal
+        self._settings = settings
+        self.recalled = 0
+
+    async def complete(self, request: Request) -> Completion:
+        """As `Chat.complete`. What `Journal` raises goes through: a reply that cannot be kept may not
+        be used."""
+        call = request.key
+        asked = _digest(self._settings, request.messages)
+        key = (asked, call.problem, call.chain, call.turn, call.purpose.value)
+        if (known := self._journal.get(key)) is not None:
+            self.recalled += 1
+            return known
+        completion = await self._chat.complete(request)
+        # Nothing may be awaited between the reply and this: a cancellation would lose what was paid for.
+        self._journal.put(key, completion)
+        return completion
+
+    async def aclose(self) -> None:
+        await self._chat.aclose()
+
+
+class Replay:
+    """A `Chat` that answers from recorded trajectories only.
+
+    The messages of a request are not looked at: the same replies may be voted on, stopped and read
+    under other rules. A recorded failure fails again, with the same kind. What was paid for the reply
+    is in its cost where the record has it by the turn; nothing is paid now.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    async def complete(self, request: Request) -> Completion:
+        """Return the recorded reply. Raises `ProviderError`, of kind `unrecorded` for a call that was
+        never made."""
+        turn = _find(self._turns(request.key.problem), request.key)
+        if turn is None:
+            raise ProviderError(f"{_name(request.key)} was never made in the recorded run", kind="unrecorded")
+        if turn["reply"] is not None:
+            return _completion(turn)
+        why = turn["failure"] or "unrecorded"
+        if why in _NEVER_MADE:
+            raise ProviderError(f"{_name(request.key)} was cut off by the {why}", kind="unrecorded")
+        raise ProviderError(f"{_name(request.key)} failed when it was recorded ({why})", kind=why)
+
+    async def aclose(self) -> None:
+        """There is nothing to release."""
+
+
+class ReplayedVerdicts:
+    """Says again what a check or a person said in a recorded run: the judge that belongs to a `Replay`.
+
+    An answer that is read differently now was never judged: nobody can tell, so its reward is None.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    async def respond(self, problem: Problem, attempt: Attempt) -> Verdict:
+        """Return the recorded verdict on this attempt."""
+        key = CallKey(problem.key, attempt.chain, attempt.turn, Purpose.ATTEMPT)
+        turn = _find(self._turns(problem.key), key)
+        source = turn and turn["verdict"]
+        if turn is None or source not in {"check", "person"} or turn["answer"] != attempt.answer:
+            return Verdict(reward=None, feedback=None, accepted=False, source="check")
+        return Verdict(turn["reward"], turn["feedback"], accepted=turn["reward"] == 1, source=source)
+
+
+def _digest(settings: str, messages: tuple[Message, ...]) -> str:
+    fixed = max((at for at, message in enumerate(messages, 1) if message.fixed), default=0)
+    digest = blake2b(settings.encode(), digest_size=16)
+    for message in messages[:fixed]:
+        text = message.text.encode(errors="surrogatepass")
+        digest.update(b"\0%s %d\0" % (message.role.encode(), len(text)))
+        digest.update(text)
+    return digest.hexdigest()
+
+
+def _find(turns: Sequence[Mapping[str, Any]] | None, key: CallKey) -> Mapping[str, Any] | None:
+    if key.purpose is not Purpose.ATTEMPT:
+        return None
+    return next((t for t in turns or () if (t["chain"], t["turn"]) == (key.chain, key.turn)), None)
+
+
+def _completion(turn: Mapping[str, Any]) -> Completion:
+    usage = turn.get("usage")
+    return Completion(
+        reply=turn["reply"],
+        finish_reason=turn.get("finish_reason") or "stop",
+        reasoning=turn.get("reasoning"),
+        usage=None if usage is None else Usage(**usage),
+        cost_usd=turn.get("cost_usd"),
+        latency_s=turn.get("latency_s") or 0.0,
+    )
+
+
+def _name(key: CallKey) -> str:
+    return f"turn {key.turn} of chain {key.chain} of problem {key.problem!r}"

@@ -1,0 +1,269 @@
+"""The results file of a batch: one row for each problem, exactly once, whatever happens in between.
+
+A row is in the kernel's hands, whole, before `append` returns, so `kill -9` leaves at most one torn
+line at the end, and the next run repairs it. A power cut may take the rows of the last seconds; their
+problems are then solved again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from rise_cli.errors import RiseError, UsageError
+from rise_cli.history.lines import Lines, write_all
+from rise_cli.history.rows import HEAD_START, Ids, Row, as_bytes, damaged, is_row, scan
+
+_BLOCK = 1 << 20
+
+
+class Results:
+    """The file, for the time of one run. `resume` or `restart` must come before the first `append`.
+
+    `id in results` says whether a problem has had its row since an earlier run; `ok` and `failed` count
+    the rows of all runs. With `ordered`, rows are written in the order of their `index`, which counts
+    from 0; a file that was begun without is put in order by `finish`. `slim` leaves the turns out. For
+    one thread.
+    """
+
+    def __init__(self, path: Path, *, ordered: bool = False, slim: bool = False) -> None:
+        """Open or create the file and lock it. The lock goes with the process, however that ends.
+
+        Raises UsageError if it cannot be opened, is no regular file, or another process has it.
+        """
+        self._name = str(path)
+        self._path = Path(os.path.realpath(path))
+        self._ordered = ordered
+        self._lines = Lines(self._append, ordered=ordered, slim=slim)
+        self._done = Ids()
+        self.ok = self.failed = 0
+        self._fd = self._open()
+        self._size = os.fstat(self._fd).st_size
+
+    def __contains__(self, id: str) -> bool:  # noqa: A002 - it is one
+        return self._done.get(as_bytes(id)) is not None
+
+    @property
+    def pending(self) -> int:
+        """How many rows are held back for an earlier one."""
+        return self._lines.pending
+
+    def restart(self) -> None:
+        """Empty the file (`--overwrite`)."""
+        os.ftruncate(self._fd, 0)
+        self._size = 0
+
+    def resume(
+        self, settings: Mapping[str, object], *, notice: Callable[[str], None], retry_failed: bool = False
+    ) -> None:
+        """Find what is done, and repair a last line that was torn.
+
+        `settings` are those that the rows must have been made with; what else a row holds does not
+        matter. With `retry_failed`, failed rows are taken out, and their problems are not done. Raises
+        UsageError, and takes nothing away, if a line is no row or the settings differ.
+        """
+        expected = json.loads(json.dumps(settings))
+        tail = self._tail()
+        if tail and is_row(tail):
+            self._append(b"\n")
+            tail = b""
+        whole = self._size - len(tail)
+        kept: list[tuple[int, int]] = []
+        lines, same = 0, None
+        for row in self._rows(whole):
+            lines += 1
+            if retry_failed and row.failed:
+                continue
+            if row.settings is not same:  # rows that are written alike share them
+                self._compare(row.settings, expected)
+                same = row.settings
+            self._note(row)
+            _extend(kept, row)
+        if tail:
+            self._cut_off(tail, lines + 1, notice)
+        if sum(length for _, length in kept) < self._size:
+            self._rewrite(kept)
+
+    def append(self, record: Mapping[str, Any]) -> list[str]:
+        """Take a finished row. Return the ids of the rows that are in the file now and were not before:
+        where the order of the input is kept, those may be none, or several.
+
+        Raises RiseError, and leaves the file as it was, if it cannot be written.
+        """
+        written = self._lines.append(record)
+        self._count(failed=record["status"] == "failed")
+        return written
+
+    def skip(self, index: int) -> list[str]:
+        """Do not wait for the row of `index`, it is in the file already. Returns as `append` does."""
+        return self._lines.skip(index)
+
+    def finish(self) -> None:
+        """The run is complete: see that the order is kept where it was asked for, also over several runs."""
+        if not self._ordered or not len(self._done):
+            return
+        indices = (_index(row) for row in self._rows(self._size))
+        if any(later < earlier for earlier, later in pairwise(indices)):
+            places = sorted((_index(row), row.start, row.length) for row in self._rows(self._size))
+            self._rewrite((start, length) for _, start, length in places)
+
+    def close(self) -> None:
+        """Let go of the file and its lock. Rows that are still held back are dropped. Calling it twice
+        does no harm."""
+        self._lines.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self) -> int:
+        while True:
+            try:
+                # Not blocking, for a pipe without a reader.
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+                fd = os.open(self._path, flags, 0o644)
+            except OSError as error:
+                raise self._unwritable(error.strerror or str(error)) from error
+            try:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise self._unwritable("it is no regular file")
+                self._lock(fd)
+                if _is_at(fd, self._path):
+                    return fd
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)  # it was replaced between the two
+
+    def _lock(self, fd: int) -> None:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"another process is writing {self._name!r}; wait for it, or name another file with -o"
+            ) from None
+        except OSError as error:
+            raise self._unwritable(f"it cannot be locked: {error.strerror}") from error
+
+    def _unwritable(self, why: str) -> UsageError:
+        return UsageError(f"cannot write to {self._name!r} ({why}); name another file with -o")
+
+    def _rows(self, upto: int) -> Iterator[Row]:
+        with os.fdopen(os.dup(self._fd), "rb", buffering=_BLOCK) as file:
+            file.seek(0)
+            yield from scan(file, self._name, upto)
+
+    def _note(self, row: Row) -> None:
+        self._done.add(row.id)
+        self._count(failed=row.failed)
+
+    def _count(self, *, failed: bool) -> None:
+        if failed:
+            self.failed += 1
+        else:
+            self.ok += 1
+
+    def _compare(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+        differing = [
+            f"{_option(name)} {json.dumps(theirs.get(name), ensure_ascii=False)} (now "
+            f"{json.dumps(value, ensure_ascii=False)})"
+            for name, value in ours.items()
+            if theirs.get(name) != value
+        ]
+        if differing:
+            raise UsageError(
+                f"{self._name!r} was made with {', '.join(differing)}; repeat those, name another file with "
+                "-o, or start over with --overwrite"
+            )
+
+    def _tail(self) -> bytes:
+        """What stands after the last newline."""
+        end = self._size
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            at = os.pread(self._fd, end - start, start).rfind(b"\n")
+            if at >= 0:
+                return os.pread(self._fd, self._size - start - at - 1, start + at + 1)
+            end = start
+        return os.pread(self._fd, self._size, 0)
+
+    def _cut_off(self, tail: bytes, number: int, notice: Callable[[str], None]) -> None:
+        """Take a torn line off the end, if it is one of ours. A power cut can leave zeros instead."""
+        torn = tail.startswith(HEAD_START) or HEAD_START.startswith(tail) or not tail.strip(b"\0")
+        if not torn:
+            raise damaged(self._name, number)
+        self._size -= len(tail)
+        os.ftruncate(self._fd, self._size)
+        notice(f"line {number} of {self._name!r} was torn when it was written; it is removed and made again")
+
+    def _append(self, line: bytes) -> None:
+        try:
+            write_all(self._fd, line)
+        except OSError as error:
+            with contextlib.suppress(OSError):  # then the next run repairs it
+                os.ftruncate(self._fd, self._size)
+            raise self._full(error) from error
+        self._size += len(line)
+
+    def _full(self, error: OSError) -> RiseError:
+        return RiseError(
+            f"{self._name!r} cannot be written ({error.strerror}); make room on its disk and run the same "
+            "command again: it goes on where it stopped"
+        )
+
+    def _rewrite(self, spans: Iterable[tuple[int, int]]) -> None:
+        """Replace the file, in one step, by these parts of it. The lock goes on without a gap."""
+        beside = self._path.with_name(f".{self._path.name}.new")
+        try:
+            fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+            try:
+                with os.fdopen(fd, "wb", buffering=_BLOCK, closefd=False) as file:
+                    file.writelines(_parts(self._fd, spans))
+                os.fchmod(fd, stat.S_IMODE(os.fstat(self._fd).st_mode))
+                os.fsync(fd)
+                self._lock(fd)
+                beside.replace(self._path)
+            except BaseException:
+                os.close(fd)
+                beside.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise self._full(error) from error
+        os.close(self._fd)
+        self._fd, self._size = fd, os.fstat(fd).st_size
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _index(row: Row) -> int:
+    return -1 if row.position is None else row.position
+
+
+def _extend(spans: list[tuple[int, int]], row: Row) -> None:
+    """Add a row to the parts of a file that are kept; neighbours become one part."""
+    if spans and sum(spans[-1]) == row.start:
+        spans[-1] = (spans[-1][0], spans[-1][1] + row.length)
+    else:
+        spans.append((row.start, row.length))
+
+
+def _parts(fd: int, spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    for start, length in spans:
+        for at in range(start, start + length, _BLOCK):
+            yield os.pread(fd, min(_BLOCK, start + length - at), at)
+
+
+def _option(setting: str) -> str:
+    """The flag that sets it. A protocol is chosen with `--prompt`."""
+    return "--prompt" if setting == "protocol" else f"--{setting.replace('_', '-')}"

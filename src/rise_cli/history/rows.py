@@ -1,0 +1,263 @@
+"""Reading the rows of a results file: fast where only their ids are wanted, whole where all is.
+
+A file may hold hundreds of thousands of rows, so neither they nor their ids are kept: `scan` looks at
+one line at a time, and `Ids` keeps 16 bytes for each.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from rise_cli.errors import UsageError
+from rise_cli.history.record import SCHEMA, RecordedUsage
+
+# How `record.dumps` begins a line. A quotation mark within a string has a backslash before it, so
+# what looks like a key here is one, and the last settings and error of a line are the row's own.
+_HEAD = re.compile(
+    rb'\{"schema": "%s", "id": "((?:[^"\\]|\\.)*)", "index": (\d+|null), "status": "(ok|failed)", '
+    % re.escape(SCHEMA.encode())
+)
+_SETTINGS = b', "settings": {'
+_ERROR = b', "error": '
+_MOST_VARIANTS = 64  # of settings that are remembered; more than one file ever has
+
+HEAD_START = b'{"schema": "%s", "id": "' % SCHEMA.encode()
+"""What every line that we write begins with."""
+
+
+class Row(NamedTuple):
+    """What a resumption needs of a row: its id in UTF-8, its place in the input, whether it failed,
+    the settings it was made with, and the bytes of the file that it takes, newline included."""
+
+    id: bytes
+    position: int | None
+    failed: bool
+    settings: Mapping[str, Any]
+    start: int
+    length: int
+
+
+class Ids:
+    """A map from ids to numbers below 2^63, by a 64-bit digest of the id.
+
+    It may take two ids for the same; with n of them the chance of any such pair is n^2 / 2^65.
+    """
+
+    def __init__(self) -> None:
+        # Sorted, in so many parts that inserting moves little.
+        self._digests = [array("Q") for _ in range(1024)]
+        self._values = [array("q") for _ in range(1024)]
+
+    def add(self, id: bytes, value: int = 0) -> None:  # noqa: A002 - it is one
+        """Map `id` to `value`. An id that is there already keeps its value."""
+        part, at, digest = self._find(id)
+        digests = self._digests[part]
+        if at == len(digests) or digests[at] != digest:
+            digests.insert(at, digest)
+            self._values[part].insert(at, value)
+
+    def get(self, id: bytes) -> int | None:  # noqa: A002
+        part, at, digest = self._find(id)
+        digests = self._digests[part]
+        return self._values[part][at] if at < len(digests) and digests[at] == digest else None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._digests))
+
+    def _find(self, id: bytes) -> tuple[int, int, int]:  # noqa: A002
+        digest = int.from_bytes(blake2b(id, digest_size=8).digest(), "big")
+        part = digest & 1023
+        return part, bisect_left(self._digests[part], digest), digest
+
+
+def as_bytes(id: str) -> bytes:  # noqa: A002
+    """Return an id as `Row` and `Ids` have it. It may hold lone surrogates, as JSON may."""
+    return id.encode(errors="surrogatepass")
+
+
+def scan(file: BinaryIO, name: str, upto: int | None = None) -> Iterator[Row]:
+    """Yield what is needed of each row of `file`, which is at its start, and end before byte `upto`.
+
+    Rows in our own spelling are not parsed as a whole. Raises UsageError with the line's number where
+    a line is no row.
+    """
+    variants: dict[bytes, Mapping[str, Any]] = {}
+    start = 0
+    for number, line in enumerate(file, 1):
+        if upto is not None and start >= upto:
+            return
+        row = _glance(line, start, variants) or _parse(line, start)
+        if row is None:
+            raise damaged(name, number)
+        yield row
+        start += len(line)
+
+
+def recorded(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the trajectories of a results file, one at a time, in its order.
+
+    Raises UsageError if it cannot be read, and with the line's number where a line is no trajectory.
+    """
+    with _opened(path) as file:
+        for number, line in enumerate(file, 1):
+            record = _load(line)
+            if record is None or not _has_turns(record):
+                raise damaged(str(path), number)
+            yield record
+
+
+class Recorded:
+    """The trajectories of a results file by their ids: what a replay answers from.
+
+    Reads the file once to find its rows, and a row again when it is asked for. Of two rows with one id
+    the first counts. For one thread.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Find the rows. Raises UsageError as `recorded` does, for what can be told without parsing."""
+        self._path = path
+        self._starts = Ids()
+        self._file = _opened(path)
+        try:
+            for row in scan(self._file, str(path)):
+                self._starts.add(row.id, row.start)
+        except BaseException:
+            self._file.close()
+            raise
+        # The turns of a problem are asked for one by one, among those of others.
+        self.find = lru_cache(maxsize=256)(self._find)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def turns(self, id: str) -> Sequence[Mapping[str, Any]] | None:  # noqa: A002
+        """Return the turns of a problem, None if the file has no such problem.
+
+        Raises UsageError for a row whose turns were left out with `--slim`.
+        """
+        record = self.find(id)
+        if record is None:
+            return None
+        if not record["turns"] and record["usage"]["requests"]:
+            raise UsageError(
+                f"the row {id!r} of {str(self._path)!r} has no turns to replay: it was written with --slim"
+            )
+        turns: list[dict[str, Any]] = record["turns"]
+        return turns
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _find(self, id: str) -> dict[str, Any] | None:  # noqa: A002
+        start = self._starts.get(as_bytes(id))
+        if start is None:
+            return None
+        self._file.seek(start)
+        record = _load(self._file.readline())
+        if record is None or not _has_turns(record):
+            raise UsageError(f"the row {id!r} of {str(self._path)!r} is damaged; repair or remove it")
+        return record if record["id"] == id else None
+
+
+def damaged(name: str, number: int) -> UsageError:
+    return UsageError(
+        f"line {number} of {name!r} is not a {SCHEMA} row; repair or remove it, or name another file"
+    )
+
+
+def is_row(line: bytes) -> bool:
+    """Whether a line is a whole row, its newline aside."""
+    return _parse(line, 0) is not None
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb", buffering=1 << 20)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {str(path)!r} ({error.strerror}); name a file of rise batch"
+        ) from error
+
+
+def _glance(line: bytes, start: int, variants: dict[bytes, Mapping[str, Any]]) -> Row | None:
+    """The row, if it is in our own spelling. `variants` remembers settings by their text."""
+    head = _HEAD.match(line)
+    at, end = line.rfind(_SETTINGS), line.rfind(_ERROR)
+    if head is None or not 0 < at < end or not line.endswith(b"}\n"):
+        return None
+    text = line[at + len(_SETTINGS) - 1 : end]
+    settings = variants.get(text)
+    if settings is None:
+        try:
+            settings = json.loads(text)
+        except ValueError:
+            return None  # an option has a member of that name
+        if len(variants) < _MOST_VARIANTS:
+            variants[text] = settings
+    name, index, status = head.groups()
+    if b"\\" in name:
+        name = as_bytes(json.loads(b'"%s"' % name))
+    return Row(
+        name, None if index == b"null" else int(index), status == b"failed", settings, start, len(line)
+    )
+
+
+def _parse(line: bytes, start: int) -> Row | None:
+    """The row, however it is spelled, or None."""
+    record = _load(line)
+    if record is None:
+        return None
+    return Row(
+        as_bytes(record["id"]),
+        record["index"],
+        record["status"] == "failed",
+        record["settings"],
+        start,
+        len(line),
+    )
+
+
+def _load(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        return None
+    index = record.get("index")
+    fits = (
+        isinstance(record.get("id"), str)
+        and (index is None or (isinstance(index, int) and index >= 0))
+        and record.get("status") in {"ok", "failed"}
+        and isinstance(record.get("settings"), dict)
+    )
+    return record if fits else None
+
+
+def _has_turns(record: Mapping[str, Any]) -> bool:
+    turns, usage = record.get("turns"), record.get("usage")
+    whole = isinstance(turns, list) and isinstance(usage, dict) and isinstance(usage.get("requests"), int)
+    return whole and all(map(_is_turn, turns or ()))
+
+
+def _is_turn(turn: object) -> bool:
+    if not isinstance(turn, dict) or not turn.keys() >= _TURN:
+        return False
+    usage = turn["usage"]
+    counted = usage is None or (isinstance(usage, dict) and usage.keys() == _USAGE)
+    return counted and all(isinstance(turn[name], str | None) for name in ("reply", "failure", "answer"))
+
+
+# What a replay reads of a turn, and not more: rows of later versions may have further members.
+_TURN = {"chain", "turn", "reply", "reasoning", "answer", "failure", "finish_reason", "usage"}
+_TURN |= {"reward", "verdict", "feedback"}
+_USAGE = {field.name for field in fields(RecordedUsage)}

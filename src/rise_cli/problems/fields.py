@@ -1,0 +1,239 @@
+"""From what a record holds to the problem that it poses: which field is what, and what may be in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
+
+from rise_cli.problems.content import Content, Fault, short
+from rise_cli.problems.ids import Ids
+
+# A line that `rise batch` wrote. Its `answer` is a model's, so the reference is not looked for there.
+_TRAJECTORY = "rise.trajectory/"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A problem of the file.
+
+    `index` counts the file's items, bad ones too, from 0; `line` is the first line of the record,
+    from 1. `id` is unique in the file. `question` and `context` are trimmed and not empty. `reference`
+    is the known right answer, of worked solutions as in GSM8K what follows `####`. `extra` is what
+    the record holds besides, as JSON values. All texts can be encoded and hold no NUL.
+    """
+
+    index: int
+    line: int
+    id: str
+    question: str
+    context: str | None
+    reference: str | None
+    extra: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A line or record that poses no problem. `error` says what to do about it, in one sentence
+    without the line's number. `id` is its own if it could be read; of a duplicate, the one in use."""
+
+    index: int
+    line: int
+    id: str | None
+    error: str
+
+
+class Names(NamedTuple):
+    """The fields in which each part of a problem is looked for, in order of precedence."""
+
+    question: tuple[str, ...]
+    reference: tuple[str, ...]
+    id: tuple[str, ...]
+    context: tuple[str, ...]
+
+
+_USUAL = Names(
+    ("question", "problem", "prompt", "input"), ("answer", "reference", "target"), ("id",), ("context",)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields that a person named; None for the usual names, in any case of letters.
+
+    A field that is named here for one part is not taken for another one by default.
+    """
+
+    question: str | None = None
+    reference: str | None = None
+    id: str | None = None
+    context: str | None = None
+
+    def names(self) -> Names:
+        given = (self.question, self.reference, self.id, self.context)
+        return Names(
+            *(
+                (name,) if name is not None else tuple(n for n in usual if n not in given)
+                for name, usual in zip(given, _USUAL, strict=True)
+            )
+        )
+
+
+def named(present: Sequence[str], wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of `present` that are `wanted`, in the order of the latter; where a name is not
+    there as it is written, in another case of letters."""
+    folded = {name.casefold(): name for name in reversed(present)}
+    found = (name if name in present else folded.get(name.casefold()) for name in wanted)
+    return tuple(name for name in found if name is not None)
+
+
+def listed(names: Sequence[str]) -> str:
+    shown = ", ".join(short(name) for name in names[:12])
+    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
+
+
+class Reader:
+    """Makes rows of the records of one file. It remembers which ids were used."""
+
+    def __init__(self, fields: Fields) -> None:
+        self._names = usual = fields.names()
+        reference = usual.reference if fields.reference is not None else ("reference",)
+        recorded = usual._replace(reference=reference)
+        self._ids = Ids()
+        # The records of a file are of a few shapes, so where to look is worked out once for each.
+        self._usual = lru_cache(maxsize=16)(lambda present: _Shape.of(present, usual))
+        self._recorded = lru_cache(maxsize=16)(lambda present: _Shape.of(present, recorded))
+
+    def read(self, index: int, line: int, content: Content) -> Row | BadRow:
+        """Return the row that `content` makes. Its id is in use from then on, even if it is bad."""
+        if isinstance(content, Fault):
+            return BadRow(index, line, None, content.error)
+        if isinstance(content, str):
+            content = {self._names.question[0]: content}
+        schema = content.get("schema")
+        recorded = isinstance(schema, str) and schema.startswith(_TRAJECTORY)
+        shape: _Shape = (self._recorded if recorded else self._usual)(tuple(content))
+        name = None
+        try:
+            id_key, name = _text(content, shape.id)
+            if name is not None and not self._ids.claim(name):
+                raise _Unfit(f"the id {short(name)} is used above; give each problem one of its own")
+            question_key, question = _text(content, shape.question, _refused)
+            if question is None:
+                raise _Unfit(_unasked(content, shape.question))
+            context_key, context = _text(content, shape.context)
+            reference_key, reference = _text(content, shape.reference)
+        except _Unfit as unfit:
+            return BadRow(index, line, name, str(unfit))
+        if name is None:
+            name = self._ids.make(question, context)
+        if reference is not None and "####" in reference:
+            reference = _final(reference)
+        if recorded:
+            extra = content.get("extra")
+            extra = extra if isinstance(extra, dict) else {}
+        else:
+            extra = _rest(content, shape, (id_key, question_key, context_key, reference_key))
+        return Row(index, line, name, question, context, reference, extra)
+
+
+class _Shape(NamedTuple):
+    """Where to look in records of the same fields: for each part of a problem in these, by
+    precedence; `ours` are all of them, `others` the fields that are none of them. `choice` says that
+    there are two for some part."""
+
+    question: tuple[str, ...]
+    reference: tuple[str, ...]
+    id: tuple[str, ...]
+    context: tuple[str, ...]
+    ours: tuple[str, ...]
+    others: tuple[str, ...]
+    choice: bool
+
+    @classmethod
+    def of(cls, present: tuple[str, ...], names: Names) -> _Shape:
+        parts = Names(*(named(present, wanted) for wanted in names))
+        ours = tuple(dict.fromkeys(chain(*parts)))
+        others = tuple(key for key in present if key not in ours)
+        return cls(*parts, ours, others, choice=any(len(keys) > 1 for keys in parts))
+
+
+class _Unfit(Exception):
+    """Why a record poses no problem."""
+
+
+def _as_text(key: str, value: object) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise _Unfit(f"{short(key)} is {short(value)}; write it as text or a number")
+
+
+def _refused(key: str, value: object) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict) and "content" in value[0]:
+        raise _Unfit(f"{short(key)} is a list of chat messages; write the question there as text")
+    raise _Unfit(
+        f"{short(key)} is {short(value)}; write the question there as text, "
+        "or name the field that holds it with --question-field"
+    )
+
+
+def _text(
+    record: dict[str, object], keys: tuple[str, ...], other: Callable[[str, object], str] = _as_text
+) -> tuple[str | None, str | None]:
+    """The first field that is neither null nor blank, and its text, trimmed; `other` makes text of
+    what is none."""
+    for key in keys:
+        value = record[key]
+        if isinstance(value, str):
+            text = value.strip()
+            if text:
+                if "\0" in text or not text.isascii():
+                    _verify(key, text)
+                return key, text
+        elif value is not None:
+            return key, other(key, value)
+    return None, None
+
+
+def _verify(key: str, text: str) -> None:
+    """Refuse what no provider could be sent."""
+    if "\0" in text:
+        raise _Unfit(f"{short(key)} holds a NUL at character {text.index(chr(0)) + 1}; take it out")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _Unfit(
+            f"{short(key)} holds half a character, {text[error.start]!r} at character {error.start + 1}; "
+            "write the whole of it"
+        ) from None
+
+
+def _rest(record: dict[str, object], shape: _Shape, taken: tuple[str | None, ...]) -> dict[str, object]:
+    """The fields that are no part of the problem, in their order; a blank one of ours says nothing."""
+    if not shape.choice:
+        return {key: record[key] for key in shape.others}
+    spare = [key for key in shape.ours if key not in taken and not _is_blank(record[key])]
+    return {key: value for key, value in record.items() if key in spare or key in shape.others}
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _unasked(record: dict[str, object], blank: tuple[str, ...]) -> str:
+    if blank:
+        return f"the question is empty ({short(blank[0])} is {short(record[blank[0]])}); write one there"
+    if not record:
+        return 'this is an empty object; write one such as {"question": "..."}'
+    return (
+        f"there is no question; name the field that holds it with --question-field: {listed(tuple(record))}"
+    )
+
+
+def _final(reference: str) -> str:
+    """What follows the last `####` of a worked solution, if that is one line; else the text itself."""
+    _, mark, answer = reference.rpartition("####")
+    answer = answer.strip()
+    return answer if mark and answer and "\n" not in answer else reference

@@ -1,0 +1,237 @@
+"""A finished call is not made again, whatever it was recorded in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rise_cli.chat import CallKey, Request
+from rise_cli.chat.recording import JournalKey, Recording, Replay, ReplayedVerdicts
+from rise_cli.compare import Comparer
+from rise_cli.core.domain import (
+    Attempt,
+    Call,
+    Completion,
+    Done,
+    Failure,
+    Kind,
+    Message,
+    Policy,
+    Problem,
+    Purpose,
+    StopReason,
+    Trajectory,
+    Usage,
+    Verdict,
+    Vote,
+)
+from rise_cli.core.stopping import reason_to_stop
+from rise_cli.errors import ProviderError
+from rise_cli.history.record import to_record
+from rise_cli.run.act import Actor, Setup
+from rise_cli.run.observe import Silent
+from rise_cli.run.solve import solve
+
+KEY = CallKey("p", 1, 1, Purpose.ATTEMPT)
+HEAD = (Message("system", "be brief"), Message("user", "1+1?", fixed=True))
+REQUEST = Request(KEY, HEAD)
+
+
+class Shelf:
+    """A journal in memory, which cannot be what is tested here."""
+
+    def __init__(self) -> None:
+        self.kept: dict[JournalKey, Completion] = {}
+
+    def get(self, key: JournalKey) -> Completion | None:
+        return self.kept.get(key)
+
+    def put(self, key: JournalKey, completion: Completion) -> None:
+        self.kept[key] = completion
+
+
+class Replying:
+    """A chat that gives these outcomes in turn and then counts on."""
+
+    def __init__(self, *outcomes: str | BaseException) -> None:
+        self.outcomes = list(outcomes)
+        self.calls = 0
+        self.closed = False
+
+    async def complete(self, request: Request) -> Completion:
+        await asyncio.sleep(0)
+        self.calls += 1
+        outcome = self.outcomes.pop(0) if self.outcomes else f"reply {self.calls}"
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return Completion(outcome, usage=Usage(10, 5), cost_usd=0.25, latency_s=1.5)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_a_call_is_made_once() -> None:
+    inner, shelf = Replying(), Shelf()
+    first = Recording(inner, shelf, "s")
+    paid = await first.complete(REQUEST)
+    again = Recording(inner, shelf, "s")
+    assert await again.complete(REQUEST) == paid
+    assert (inner.calls, first.recalled, again.recalled) == (1, 0, 1)
+
+
+OTHERS = [
+    ("settings", "t", REQUEST),
+    ("problem", "s", replace(REQUEST, key=replace(KEY, problem="q"))),
+    ("chain", "s", replace(REQUEST, key=replace(KEY, chain=2))),
+    ("turn", "s", replace(REQUEST, key=replace(KEY, turn=2))),
+    ("purpose", "s", replace(REQUEST, key=replace(KEY, purpose=Purpose.RATE))),
+    ("question", "s", replace(REQUEST, messages=(HEAD[0], Message("user", "1+2?", fixed=True)))),
+    ("wording", "s", replace(REQUEST, messages=(Message("system", "be long"), HEAD[1]))),
+    (
+        "border between messages",
+        "s",
+        replace(REQUEST, messages=(Message("system", "be "), Message("user", "brief1+1?", fixed=True))),
+    ),
+    ("lone surrogate", "s", replace(REQUEST, messages=(HEAD[0], Message("user", "\ud800", fixed=True)))),
+]
+
+
+@pytest.mark.parametrize(("settings", "other"), [case[1:] for case in OTHERS], ids=[c[0] for c in OTHERS])
+async def test_another_call_is_not_taken_for_it(settings: str, other: Request) -> None:
+    inner, shelf = Replying(), Shelf()
+    await Recording(inner, shelf, "s").complete(REQUEST)
+    assert (await Recording(inner, shelf, settings).complete(other)).reply == "reply 2"
+
+
+async def test_feedback_that_differs_from_run_to_run_does_not_count() -> None:
+    inner, shelf = Replying(), Shelf()
+    for said in ("wrong, at 10:01", "wrong, at 10:02"):
+        request = Request(replace(KEY, turn=2), (*HEAD, Message("assistant", "3"), Message("user", said)))
+        assert (await Recording(inner, shelf, "s").complete(request)).reply == "reply 1"
+
+
+async def test_a_failure_is_not_kept() -> None:
+    inner, shelf = Replying(ProviderError("no", kind="server")), Shelf()
+    chat = Recording(inner, shelf, "s")
+    with pytest.raises(ProviderError):
+        await chat.complete(REQUEST)
+    assert not shelf.kept
+    assert (await chat.complete(REQUEST)).reply == "reply 2"
+
+
+async def test_closes_what_it_wraps() -> None:
+    inner = Replying()
+    await Recording(inner, Shelf(), "s").aclose()
+    assert inner.closed
+
+
+def turn(number: int, reply: str | None = "18", chain: int = 1, **more: Any) -> dict[str, Any]:
+    """A turn as a results file has it."""
+    return {
+        "chain": chain, "turn": number, "reply": reply, "reasoning": None, "answer": reply,
+        "confidence": None, "critique": None, "feedback": None, "reward": None, "verdict": None,
+        "failure": None, "finish_reason": "stop" if reply is not None else None, "latency_s": 1.2,
+        "usage": None, **more,
+    }  # fmt: skip
+
+
+def turns_of(*turns: dict[str, Any]) -> Any:
+    def find(problem: str) -> Sequence[Mapping[str, Any]] | None:
+        return turns if problem == "p" else None
+
+    return find
+
+
+async def test_a_replay_gives_the_whole_completion() -> None:
+    counted = {"input_tokens": 9, "output_tokens": 8, "cached_input_tokens": 3, "cache_write_tokens": 2}
+    recorded = turn(1, "", reasoning="hm", finish_reason="length", usage={**counted, "reasoning_tokens": 1})
+    assert await Replay(turns_of(recorded)).complete(REQUEST) == Completion(
+        "", "length", "hm", Usage(9, 8, 3, 2, 1), None, 1.2
+    )
+
+
+CALLS = [
+    ("another problem", replace(KEY, problem="q"), "unrecorded"),
+    ("another chain", replace(KEY, chain=2), "unrecorded"),
+    ("a later turn", replace(KEY, turn=5), "unrecorded"),
+    ("another purpose", replace(KEY, purpose=Purpose.SELECT), "unrecorded"),
+    ("cut off by the budget", replace(KEY, turn=2), "unrecorded"),
+    ("cut off by the deadline", replace(KEY, turn=3), "unrecorded"),
+    ("failed at the provider", replace(KEY, turn=4), "server"),
+]
+
+
+@pytest.mark.parametrize(("key", "kind"), [case[1:] for case in CALLS], ids=[case[0] for case in CALLS])
+async def test_a_replay_makes_no_call(key: CallKey, kind: str) -> None:
+    lost = (turn(n, None, failure=why) for n, why in ((2, "budget"), (3, "deadline"), (4, "server")))
+    chat = Replay(turns_of(turn(1), *lost))
+    with pytest.raises(ProviderError, match=f"turn {key.turn} of chain {key.chain} of problem") as raised:
+        await chat.complete(replace(REQUEST, key=key))
+    assert raised.value.kind == kind
+    await chat.aclose()
+
+
+JUDGED = turn(1, "18", verdict="check", reward=0.0, feedback="too small")
+ACCEPTED = turn(1, "18", verdict="person", reward=1.0)
+UNKNOWN = Verdict(None, None, accepted=False, source="check")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "answer", "verdict"),
+    [
+        (JUDGED, "18", Verdict(0.0, "too small", accepted=False, source="check")),
+        (ACCEPTED, "18", Verdict(1.0, None, accepted=True, source="person")),
+        (JUDGED, "19", UNKNOWN),  # read differently now
+        (turn(1, "18"), "18", UNKNOWN),
+        (turn(1, "18", verdict="reference", reward=1.0), "18", UNKNOWN),  # scored later, steered nothing
+        (turn(2, "18", verdict="check", reward=1.0), "18", UNKNOWN),
+    ],
+)
+async def test_recorded_verdicts(recorded: dict[str, Any], answer: str, verdict: Verdict) -> None:
+    attempt = Attempt(1, 1, "…", answer, None, None)
+    assert await ReplayedVerdicts(turns_of(recorded)).respond(Problem("p", "?"), attempt) == verdict
+
+
+PROBLEM = Problem("p", "How many?", kind=Kind.NUMBER)
+
+
+async def rollout(chat: Any, policy: Policy) -> Trajectory:
+    def render(problem: Problem, call: Call, done: tuple[Done, ...]) -> tuple[Message, ...]:
+        return (Message("user", problem.question, fixed=True),)
+
+    with Comparer(notice=lambda text: None) as comparer:
+        setup = Setup(render, chat, comparer, Silent(), sink=lambda done: None)
+        return await solve(PROBLEM, policy, Actor(setup))
+
+
+async def test_a_recorded_run_votes_again_under_other_rules() -> None:
+    policy = Policy(turns=4, early_stop=False)
+    ran = await rollout(Replying("Answer: 4", "Answer: 5", "Answer: 4", "Answer: 6"), policy)
+    record = to_record(ran, index=0, model="m", settings={})
+    chat = Replay(turns_of(*record["turns"]))  # type: ignore[misc]
+    assert (await rollout(chat, policy)).end == ran.end
+    last = await rollout(chat, replace(policy, vote=Vote.LAST))
+    assert (last.end.answer, last.end.reason) == ("6", StopReason.TURNS)
+    longer = await rollout(chat, replace(policy, turns=5))
+    assert (longer.end.answer, longer.end.reason) == ("4", StopReason.UNRECORDED)
+
+
+REPLY = Completion("4")
+STOPS = [
+    ([Failure("unrecorded", "…")], StopReason.UNRECORDED),
+    ([REPLY, Failure("unrecorded", "…")], StopReason.UNRECORDED),
+    ([REPLY, Failure("server", "…")], None),
+    ([Failure("unrecorded", "…"), Failure("budget", "…")], StopReason.BUDGET),
+]
+
+
+@pytest.mark.parametrize(("results", "reason"), STOPS)
+def test_a_turn_that_was_never_made_ends_the_run(
+    results: list[Completion | Failure], reason: StopReason | None
+) -> None:
+    done = tuple(Done(Call(chain, 1), result) for chain, result in enumerate(results, 1))
+    assert reason_to_stop(Policy(samples=len(results)), done) is reason
