@@ -1,12 +1,17 @@
-"""The two fixtures that every test of the command line takes."""
+"""The two fixtures that every test of the command line takes, and how hypothesis is run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from running import Program
 from wires import WIRES
+
+# A slow machine is no failure, and the same examples everywhere make a failure one that can be shown.
+settings.register_profile("rise", deadline=None, derandomize=True)
+settings.load_profile("rise")
 
 
 @pytest.fixture

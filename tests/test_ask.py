@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from loopback import Loopback, Reply, Seen, Status, Tokens
+from loopback import Cut, Loopback, Reply, Seen, Status, Tokens
 from running import KEYS, Program, Result, at, wait_until
 
 SEVEN = Reply("Count: 3 and 4.\nAnswer: 7\nConfidence: 60%")
@@ -392,8 +392,6 @@ def _all_of_it(seen: Seen) -> Reply:
 def test_max_cost_holds_against_a_server_that_always_fills_the_limit(
     rise: Program, wire: str, stream: str
 ) -> None:
-    from loopback import Cut
-
     def script(seen: Seen) -> Reply | Cut:
         return Cut(reply=_all_of_it(seen)) if seen.index % 3 == 1 else _all_of_it(seen)
 
