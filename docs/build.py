@@ -1,6 +1,6 @@
 """Writes `docs/cli.md` from the program's own help, or with `--check` says whether it is up to date.
 
-    uv run python docs/build.py [--check]
+uv run python docs/build.py [--check]
 """
 
 from __future__ import annotations

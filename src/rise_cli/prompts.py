@@ -274,7 +274,8 @@ def _fill(template: Template | None, values: dict[str, Any]) -> str:
     if template is None:
         return ""
     try:
-        return template.render(values).strip()
+        # Spaces at the start stay: they may be the indentation of a program, or a column of a table.
+        return template.render(values).lstrip("\n").rstrip()
     except TemplateSyntaxError as error:
         raise UsageError(_broken(error)) from None
     except (TemplateError, *_FAULTS) as error:

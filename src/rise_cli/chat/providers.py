@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from rise_cli.core.address import is_address
 from rise_cli.errors import CredentialsError, UsageError
 
 if TYPE_CHECKING:
@@ -175,16 +176,23 @@ def find_base_url(
 ) -> str:
     """Where to send requests: what was given, else the provider's own variable, else its default.
 
-    `UsageError` where that is not an http or https address.
+    `UsageError` where that is not an http or https address, or names a user.
     """
     url = given or (environ.get(provider.url_var, "").strip() if provider.url_var else "")
     if not url:
         return provider.base_url
     if provider.name == "ollama" and not given:
         url = _ollama(url)
+    if not is_address(url):
+        raise UsageError(
+            f"write the base URL as http://host:port/path or https://…, not as {url.rpartition('@')[2]!r}"
+        )
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"write the base URL as http://host:port/path or https://…, not as {url!r}")
+    if parts.username is not None:
+        raise UsageError(
+            f"take the user and password out of the base URL at {parts.hostname!r}: they are not sent; "
+            "a key is, from the environment"
+        )
     url = url.rstrip("/")
     return url.removesuffix("/v1") if provider.wire == "anthropic" else url
 

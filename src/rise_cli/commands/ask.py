@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rise_cli.commands import assembly
@@ -24,6 +23,7 @@ from rise_cli.errors import (
 
 if TYPE_CHECKING:
     from rise_cli.check import Check
+    from rise_cli.compare import Comparer
     from rise_cli.render.quiet import Watcher
     from rise_cli.settings import Resolved
 
@@ -57,11 +57,11 @@ def ask(question: str | None, context: str | None, flags: Mapping[str, object], 
     Raises the RiseError that ends the program where there is nothing to print.
     """
     from rise_cli.render import Verbosity, observer
-    from rise_cli.settings import resolve
+    from rise_cli.settings import resolve, working_folder
 
     if output.verbose and output.quiet:
         raise UsageError("--verbose and --quiet exclude each other; give one of them")
-    resolved = resolve(flags, env=os.environ, cwd=Path.cwd())
+    resolved = resolve(flags, env=os.environ, cwd=working_folder())
     settings = resolved.settings
     notices: list[str] = []
     method = assembly.method(resolved)
@@ -130,7 +130,7 @@ def _run(job: Job, watcher: Watcher) -> tuple[Trajectory, RiseError | None]:
     return trajectory, fatal
 
 
-async def _rollout(job: Job, watcher: Watcher, comparer: object, finished: list[Done]) -> Trajectory:
+async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: list[Done]) -> Trajectory:
     import asyncio
 
     from rise_cli.run.act import Actor, Setup
@@ -149,7 +149,7 @@ async def _rollout(job: Job, watcher: Watcher, comparer: object, finished: list[
     setup = Setup(
         render=job.method.render,
         chat=line.chat,
-        compare=comparer,  # type: ignore[arg-type]
+        compare=comparer,
         observer=watcher,
         sink=finished.append,
         judge=job.check,
@@ -187,7 +187,7 @@ def _conclude(job: Job, trajectory: Trajectory, fatal: RiseError | None) -> int:
             oracle=job.check is not None,
         )
         sys.stdout.write(dumps(record) + "\n")
-    elif not isinstance(verdict, NoMajority | Interrupted):
+    elif fatal is None and not isinstance(verdict, NoMajority | Interrupted):
         sys.stdout.write(answer_text(trajectory.end, job.output.full))
     sys.stdout.flush()
     if verdict is not None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 
-from rise_cli.settings import config_paths, describe, resolve
+from rise_cli.settings import config_paths, describe, resolve, working_folder
 
 
 def show_config(as_json: bool) -> None:
     """Print every setting with its value and origin. Whatever looks like a key is struck out."""
-    rows = describe(resolve({}, env=os.environ, cwd=Path.cwd()), _keys())
+    rows = describe(resolve({}, env=os.environ, cwd=working_folder()), _keys())
     if as_json:
         shown = {name: {"value": value, "origin": origin} for name, value, origin in rows}
-        sys.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(shown, indent=2) + "\n")
         return
     names, values = (max(len(row[i]) for row in rows) for i in (0, 1))
     for name, value, origin in rows:
@@ -24,7 +23,7 @@ def show_config(as_json: bool) -> None:
 
 def show_path() -> None:
     """Print the path of the user's own configuration, whether or not it exists."""
-    sys.stdout.write(f"{config_paths(Path.cwd(), os.environ).user}\n")
+    sys.stdout.write(f"{config_paths(working_folder(), os.environ).user}\n")
 
 
 def _keys() -> frozenset[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 
 from rise_cli.chat.providers import PROVIDERS, Provider
 from rise_cli.core.controls import printable
-from rise_cli.settings import Resolved, find_key, resolve
+from rise_cli.settings import Resolved, find_key, resolve, working_folder
 
 
 def models(provider: str | None, base_url: str | None, as_json: bool) -> None:
@@ -18,13 +17,13 @@ def models(provider: str | None, base_url: str | None, as_json: bool) -> None:
     Raises UsageError for a provider that does not exist, CredentialsError where its key is missing
     or refused, ProviderError where it does not answer.
     """
-    resolved = resolve({"base_url": base_url}, env=os.environ, cwd=Path.cwd())
+    resolved = resolve({"base_url": base_url}, env=os.environ, cwd=working_folder())
     if provider is None:
         _providers(resolved, as_json)
         return
     names = _models_of(provider, resolved)
     if as_json:
-        sys.stdout.write(json.dumps(names, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(names) + "\n")
         return
     for name in names:
         sys.stdout.write(printable(name) + "\n")

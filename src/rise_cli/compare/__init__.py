@@ -15,14 +15,11 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable
 from types import TracebackType
-from typing import TypeVar
 
 from rise_cli.core.canonical import canonical, equal, formula
 from rise_cli.core.domain import Kind
-
-T = TypeVar("T", bound=Hashable)
 
 _MOST_REMEMBERED = 4_096
 _START_S = 60.0
@@ -41,11 +38,18 @@ class Comparer:
     `same` blocks, for up to `limit_s` seconds a pair (and some seconds more when the child has to start):
     call it off the event loop unless `core.canonical.equal` has an opinion. A pair that overruns, or
     that crashes the child, is not the same. `notice` is told, once, if the child cannot be started;
-    formulas are then the same only if they are spelt the same.
+    formulas are then the same only if they are spelt the same. `python` runs the child.
     """
 
-    def __init__(self, *, limit_s: float = 2.0, notice: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limit_s: float = 2.0,
+        notice: Callable[[str], None] | None = None,
+        python: str = sys.executable,
+    ) -> None:
         self._limit_s = limit_s
+        self._python = python
         self._notice = notice
         self._lock = threading.Lock()
         self._child: _Child | None = None
@@ -66,20 +70,6 @@ class Comparer:
                 gold, target = sorted((formula(a, kind), formula(b, kind)))
                 self._remembered[key] = self._ask(gold, target)
             return self._remembered[key]
-
-    def join(self, answer: str, earlier: Iterable[tuple[str, T]], kind: Kind) -> T | None:
-        """The candidate that an answer belongs to: the earliest whose first answer it equals.
-
-        `earlier` are the answers so far with their candidates, earliest first. None: a new candidate.
-        """
-        seen: set[T] = set()
-        for first, candidate in earlier:
-            if candidate in seen:
-                continue
-            seen.add(candidate)
-            if self.same(answer, first, kind):
-                return candidate
-        return None
 
     def close(self) -> None:
         """End the child, if there is one. A later `same` starts another."""
@@ -112,7 +102,7 @@ class Comparer:
         if self._unusable:
             return None
         try:
-            self._child = _Child()
+            self._child = _Child(self._python)
             ready = self._child.ask([entry for entry in sys.path if entry], _START_S)
         except OSError:
             ready = None
@@ -135,10 +125,10 @@ class _Child:
     """The child process. It has its own session, so that Ctrl-C reaches us alone, and it ends when its
     stdin does, so that it does not outlive us."""
 
-    def __init__(self) -> None:
+    def __init__(self, python: str) -> None:
         # Isolated mode: nothing in the current folder can pose as a module.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _START],
+            [python, "-I", "-c", _START],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from rise_cli.core.choices import leading_letter
+from rise_cli.core.choices import letters
 from rise_cli.core.domain import Kind
 from rise_cli.core.quantities import quantity
 from rise_cli.core.unicode import ascii_forms, nfkc
@@ -23,7 +23,7 @@ def canonical(answer: str, kind: Kind = Kind.AUTO) -> str:
 
     - a number by exact value: sign, "about", grouping, fractions, units, currency and a percent sign
       aside (`50%` is 50; `equal` also lets it be 0.5). Beyond 1,000 digits it is text.
-    - a choice by its upper-case letter.
+    - a choice by its upper-case letter, several by theirs in order (`A,C`).
     - text by case, spacing, quotation marks, emphasis, final full stop and Unicode form (NFKC).
     - a formula (`auto`, `number`, `math`) by one spelling: no delimiters, no optional spaces or sizes.
     """
@@ -50,13 +50,15 @@ def equal(a: str, b: str, kind: Kind = Kind.AUTO) -> bool | None:
         return left.percent != right.percent and share.value == 100 * plain.value
     if not (left or _is_formula(a, kind)) or not (right or _is_formula(b, kind)):
         return False
+    if _is_equation(a, kind) != _is_equation(b, kind):
+        return False
     return None if _is_worth(a, kind) or _is_worth(b, kind) else False
 
 
 def _form(answer: str, kind: Kind) -> str:
     if kind is Kind.CHOICE:
-        text = _text_form(answer)
-        return leading_letter(text) or text
+        text = _text_form(_WRITTEN.sub(r"\1", answer))
+        return letters(text) or text
     if kind is Kind.TEXT:
         return _text_form(answer)
     number = quantity(answer, kind)
@@ -105,7 +107,7 @@ _UNICODE_MATH = {
 }
 _ROOT = re.compile(r"√\s?(?:\(([^()]*)\)|(\d+|[A-Za-z]))")
 _SYNONYMS = (
-    (re.compile(r"\\(?:left|right|[Bb]igg?|displaystyle|q?quad)(?![A-Za-z])|\\[!,;: ]|\$"), " "),
+    (re.compile(r"\\(?:left|right|[Bb]igg?|displaystyle|q?quad)(?![A-Za-z])|(?<!\\)\\[!,;: ]|\$"), " "),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\^\s?\{?\\circ\}?"), ""),
     (re.compile(r"\\leq(?![A-Za-z])|<="), r"\\le "),
@@ -117,7 +119,7 @@ _SYNONYMS = (
     (re.compile(r"(?<=\d)\{,\}(?=\d)"), ","),
     (re.compile(r"\^\{(\w)\}"), r"^\1"),
 )
-_DELIMITERS = re.compile(r"\\[()\[\]]")
+_DELIMITERS = re.compile(r"(?<!\\)\\[()\[\]]")
 _WRITTEN = re.compile(r"\\(?:text|textrm|textbf|textit|mathrm|mathbf|mbox|operatorname)\s?\{([^{}]*)\}")
 _LOOSE = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])")
 
@@ -163,6 +165,16 @@ def _is_formula(answer: str, kind: Kind) -> bool:
         return False
     longest = 3 if kind is Kind.MATH else 2
     return all(len(word) <= longest or _FUNCTION.fullmatch(word) for word in re.findall("[A-Za-z]+", text))
+
+
+_NAME = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\s?\(\s?[A-Za-z]\s?\))?")
+
+
+def _is_equation(answer: str, kind: Kind) -> bool:
+    """Whether an answer relates unknowns, as `x^2+y^2=1` does. `x=5` and `2+3=5` only name a value."""
+    left, relation, _ = formula(answer, kind).partition("=")
+    left = left.strip(" ()")
+    return bool(relation and re.search("[A-Za-z]", left)) and _NAME.fullmatch(left) is None
 
 
 def _is_worth(answer: str, kind: Kind) -> bool:

@@ -83,6 +83,10 @@ _LEADING = re.compile(
     r"(?P<letter>[A-Z])(?P<after>[)\]}*_\"'$.\s]*$|[)\]}.:、]|[*_]{1,3}(?![\w])|\s+[-–—(=]|\s?,\s)",
     re.IGNORECASE,
 )
+_LIST = re.compile(
+    r"\(?[A-Z]\)?(?:\s{0,3}(?:[,;/&、和与]\s{0,3}(?:(?:and|or)\s{1,3})?|(?:and|or)\s{1,3})\(?[A-Z]\)?){1,25}",
+    re.IGNORECASE,
+)
 _STANDING = re.compile(r"(?<![A-Za-z0-9_'’\\-])([A-Z])(?![A-Za-z0-9_'’-])")
 _WORD_FOLLOWS = re.compile(r"[ \t]{1,9}(?!(?:and|or|is|was|because|since|as|seems|would)\b)[a-z]|['’]")
 _NAMED = re.compile(
@@ -96,12 +100,19 @@ def leading_letter(answer: str) -> str | None:
     return match["letter"].upper() if match else None
 
 
+def letters(answer: str) -> str | None:
+    """The letter that an answer opens with or consists of, or its letters in order: `A,C`; else None."""
+    if _LIST.fullmatch(answer[:400].strip()):
+        return ",".join(sorted(set(re.findall(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", answer.upper()))))
+    return leading_letter(answer)
+
+
 def named_letter(answer: str, choices: tuple[str, ...]) -> str | None:
     """The one letter of `choices` (empty: A to Z) that a short answer names; None where none or
     several are named: "B and C" is no letter."""
     text = half_width(answer)
     found = set(_standing(text, choices))
-    if len(found) > 1:
+    if len(found) > 1 or _LIST.fullmatch(text.strip()):
         return None
     leading = leading_letter(text)
     if leading and (not choices or leading in choices):

@@ -45,11 +45,12 @@ _LABEL = (
 _DRESS = r"[ \t*_`\"'”’)\]]{0,8}"
 _NOTE = r"(?:[ \t]{0,3}[(\[][^()\[\]\n]{0,60}[)\]])?"
 _COLON = r"(?:[:=>]|[ \t]{0,3}\|)[\s*_`\"'“‘(\[$]{0,12}"
-_IS = r"(?:(?:[ \t]in[ \t][^\n:.]{1,40}?)?[ \t]{1,3}(?:is|of|at|was)[ \t]{1,3}|[ \t]?[是为][ \t]?)[*_]{0,3}"
+_IS = r"(?:(?:[ \t]in[ \t][^\n:.,]{1,40}?)?[ \t]{1,3}(?:is|of|at|was)[ \t]{1,3}|[ \t]?[是为][ \t]?)[*_]{0,3}"
 _NEARLY = r"(?:(?:about|around|approximately|roughly|nearly|over|~|≈|>=?|<=?|≥|≤|约|大约)[ \t]?)?"
 # Possessive, so that what follows is judged against the whole number. Not a range, not a list.
 _NUMBER = r"(?P<n{0}>[-+−]?(?:\d{{1,9}}+(?:[.,]\d{{1,18}}+)?+|\.\d{{1,18}}+))(?!\d|e\d)"
-_SCALE = r"(?:[ \t]?(?P<percent{0}>\\?%|percent|per cent)|[ \t]?(?:/|out of)[ \t]?(?P<of{0}>\d{{1,4}}+)(?![\d.]\d?))?+"
+_OF = r"[ \t]?(?:/|out of)[ \t]?(?P<of{0}>\d{{1,4}}+)(?![\d.]\d?)"
+_SCALE = rf"(?:[ \t]?(?P<percent{{0}}>\\?%|percent|per cent)|{_OF})?+"
 _NO_RANGE = r"(?!\.?\d|[ \t]?(?:-|–|—|~|to|and)[ \t]?[.\d])"
 _WORD = rf"(?P<word{{0}}>{'|'.join(sorted(WORDS, key=len, reverse=True))})(?![A-Za-z\-/|])"
 
@@ -123,7 +124,7 @@ _REPORT_SENTENCE = re.compile(
 )
 _BARE_LABEL = re.compile(rf"{_OPENING}{_LABEL}{_NOTE}[ \t*_:\"]{{0,8}}", re.IGNORECASE)
 _WITHIN = re.compile(
-    rf"{_LABEL}{_NOTE}{_DRESS}[:=>|]|(?:and[ \t])?{_FEELING}"
+    rf"{_LABEL}{_NOTE}{_DRESS}[:=>|]|(?:and[ \t])?{_FEELING}(?![ \t]that)"
     rf"|(?:with|at)[ \t](?:about[ \t])?{_PERCENTAGE}[ \t]confidence(?![ \-](?:interval|level))"
     rf"|\([ \t]?{_PERCENTAGE}[ \t](?:confident|confidence|certain|sure)",
     re.IGNORECASE,
@@ -157,4 +158,4 @@ def cut_report(line: str) -> str:
 def blank_reports(text: str) -> str:
     """`text` with every stated confidence blanked out, so that its number is not taken for an answer."""
     text = _REPORT_LINES.sub(" ", half_width(text))
-    return _FELT.sub(" ", _STATED.sub(" ", text))
+    return _STATED.sub(" ", _FELT.sub(" ", text))

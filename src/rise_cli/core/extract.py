@@ -40,6 +40,8 @@ def read_answer(reply: str, kind: Kind, choices: tuple[str, ...] = ()) -> str | 
         value = _clean(raw)
         if value and not _is_template(value):
             return _narrowed(value, kind, choices)
+        if value:
+            body = body.replace(raw, " ")  # an echoed prompt must not be read as an answer below either
     if raw is not None and kind is Kind.AUTO:
         return None
     return _unmarked(body, kind, choices)
@@ -196,13 +198,14 @@ def _last_number(text: str) -> str | None:
 
 _DELIMITER = re.compile(r"\$\$?|\\[()\[\]]|\n")
 _CLOSING = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
-_SENTENCE = re.compile(r"[A-Za-z]{4,}\s[A-Za-z]{2}|\$[^$]*\$")
+_SENTENCE = re.compile(r"[A-Za-z]{4,}\s[A-Za-z]{2}|" + _DELIMITER.pattern)
 
 
 def _formula(text: str) -> str | None:
     """A reply that is one line and no sentence, else the last formula between delimiters."""
-    if text and "\n" not in text and len(text) <= 100 and not _SENTENCE.search(text):
-        return _clean(text) or None
+    whole = _clean(text) if "\n" not in text and len(text) <= 100 else ""
+    if whole and not _SENTENCE.search(whole):
+        return whole
     start, closing, last = 0, "", ""
     for match in _DELIMITER.finditer(text):
         if closing and match[0] == closing:

@@ -38,12 +38,13 @@ _HASHES = re.compile(r"(?m)^[ \t]{0,3}####[ \t]{0,4}(?=[^\s#])")
 
 # Somebody else's answer, or no particular one.
 _OTHERS = re.compile(
-    r"previous|prior|earlier|original|initial|old|wrong|incorrect|possible|alternative|other|candidate|last|first|"
-    r"an|any|each|every|no|students?|student's|their|his|her|following",
+    r"previous|prior|earlier|original|initial|old|wrong|incorrect|possible|alternative|other|candidate|last|"
+    r"first|an|any|each|every|no|students?|student's|their|his|her|following",
     re.IGNORECASE,
 )
 _HYPOTHETICAL = re.compile(
-    r"(?:if|whether|when|unless|suppose|assuming|until|why|how|where|what|that)[ \t]"
+    r"(?:if|whether|when|unless|suppose|assuming|until|why|how|where|what|that|confidence in|certainty of)"
+    r"[ \t]"
     r"(?:(?:the|my|our|your|this|that)[ \t])?(?:(?:final|correct|right)[ \t])?$",
     re.IGNORECASE,
 )
@@ -55,14 +56,14 @@ _REASON = re.compile(
     r",?\s(?:because|since|given that|which is why)\s|,\s(?:as|which|so|and this|that is)\s", re.IGNORECASE
 )
 _ADVERB = re.compile(
-    r"(?:still|indeed|therefore|thus|clearly|simply|actually|definitely|probably|(?:most )?likely|then|now|just)"
+    r"(?:still|indeed|therefore|thus|clearly|simply|actually|definitely|probably|(?:most )?likely|then|now)"
     r"[ \t,]{1,3}",
     re.IGNORECASE,
 )
 _JUDGEMENT = re.compile(
-    r"(?:not|correct|right|wrong|incorrect|clear|unclear|obvious|simple|straightforward|consistent|as follows|"
-    r"based on|given by|found by|obtained|in|that|the same|supported|verified|confirmed|also|accurate|reasonable|"
-    r"valid)(?![A-Za-z])",
+    r"(?:not|correct|right|wrong|incorrect|clear|unclear|obvious|simple|straightforward|consistent|"
+    r"as follows|based on|given by|found by|obtained|in|that|the same|supported|verified|confirmed|also|"
+    r"accurate|reasonable|valid)(?![A-Za-z])",
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"[ \t]*(?:```|~~~|\$\$[ \t]*$|\\\[[ \t]*$)")

@@ -32,9 +32,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from rise_cli.core.address import is_address
 from rise_cli.core.controls import printable
 from rise_cli.errors import ConfigurationError
-from rise_cli.settings.options import Settings, is_address
+from rise_cli.settings.options import Settings
 from rise_cli.settings.redaction import names_a_key
 from rise_cli.settings.wording import path_text, short, shown
 
@@ -78,6 +79,16 @@ class ConfigPaths:
 
     user: Path
     project: Path | None
+
+
+def working_folder() -> Path:
+    """Return the current folder. Raises `ConfigurationError` where it was deleted meanwhile."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the current folder cannot be read ({error.strerror}); change into another"
+        ) from None
 
 
 def config_paths(cwd: Path, env: Mapping[str, str]) -> ConfigPaths:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from enum import StrEnum
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.fields import FieldInfo
 
+from rise_cli.core.address import is_address
 from rise_cli.core.domain import Kind, Tie, Vote
 from rise_cli.settings.redaction import redacted
 
@@ -110,7 +110,8 @@ class Settings(BaseModel):
         if isinstance(value, str):
             value = _lines_or_object(value)
         if isinstance(value, list | tuple):
-            return dict(_pair(item) for item in value)
+            value = dict(_pair(item) for item in value)
+        json.dumps(value, ensure_ascii=False, default=str).encode()  # a lone surrogate cannot be sent
         return value
 
     def public(self, keys: frozenset[str] = frozenset()) -> dict[str, object]:
@@ -121,15 +122,6 @@ class Settings(BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         yield from self.public().items()
-
-
-def is_address(text: str) -> bool:
-    """Whether the text is a web address with a host."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and text.isprintable()
 
 
 def expectation(name: str) -> str:

@@ -1,0 +1,26 @@
+"""The two fixtures that every test of the command line takes, and how hypothesis is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from running import Program
+from wires import WIRES
+
+# A slow machine is no failure, and the same examples everywhere make a failure one that can be shown.
+settings.register_profile("rise", deadline=None, derandomize=True)
+settings.load_profile("rise")
+
+
+@pytest.fixture
+def rise(tmp_path: Path) -> Program:
+    """The program, in an empty home and folder, with no key set."""
+    return Program(tmp_path)
+
+
+@pytest.fixture(params=WIRES)
+def wire(request: pytest.FixtureRequest) -> str:
+    """Each wire format, and with it each SDK."""
+    return str(request.param)
