@@ -14,6 +14,7 @@ PAGE = Path(__file__).parent / "cli.md"
 COMMANDS = (
     "",
     "ask",
+    "batch",
     "prompts",
     "prompts list",
     "prompts show",

@@ -6,6 +6,7 @@
      |   `- CredentialsError  3   no key, or one that the provider refused (401, 403)
      |- ProviderError         1   one call failed; becomes that call's `Failure`, never ends a run
      |- NoAnswer              1   the run is over and no turn gave a usable answer
+     |- ProblemsFailed        4   a batch is finished, and some of its problems failed
      |- BudgetExhausted       5   the next call does not fit into what may still be spent
      |- DeadlinePassed        5   the time for the question is over
      |- NoMajority            6   `--strict`, and no answer has more than half of the votes
@@ -78,6 +79,12 @@ class ProviderError(RiseError):
 
 class NoAnswer(RiseError):
     """The run is over and no turn gave a usable answer."""
+
+
+class ProblemsFailed(RiseError):
+    """A batch is finished, and some of its problems failed."""
+
+    exit_code = 4
 
 
 class BudgetExhausted(RiseError):

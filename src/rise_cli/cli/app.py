@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rise_cli.cli.batching import BATCH_EXAMPLES, batch
 from rise_cli.cli.help import Command, Group, examples
 from rise_cli.cli.options import OUTPUT, takes_options
 
@@ -26,6 +27,7 @@ app = typer.Typer(
         'rise ask "What is the capital of France?"',
         'rise ask "Is 91 prime? Answer yes or no." --turns 5 -m openai:gpt-6-luna',
         "rise ask --check 'python verify.py' < question.txt",
+        "rise batch problems.jsonl -o results.jsonl",
         "rise models",
     ),
 )
@@ -116,6 +118,8 @@ def ask(
         )
     )
 
+
+app.command(cls=Command, context_settings=_SETTINGS, epilog=BATCH_EXAMPLES)(batch)
 
 prompts = typer.Typer(
     cls=Group,

@@ -18,6 +18,7 @@ STOPPING = "Stopping and voting"
 MODEL = "Model"
 SPENDING = "Spending and patience with providers"
 OUTPUT = "Output"
+FIELDS = "Fields of the problems"
 
 
 class Opt(NamedTuple):

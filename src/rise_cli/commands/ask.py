@@ -235,16 +235,5 @@ def _so_far(trajectory: Trajectory) -> str:
 
 
 def _settings_of(job: Job) -> dict[str, object]:
-    """The settings as they worked out, for the record: the protocol's own numbers filled in."""
-    policy = job.method.policy
-    public = job.resolved.settings.public(frozenset({job.at.key} if job.at.key else ()))
-    del public["prompt"]
-    return {
-        "protocol": job.method.protocol.name,
-        **public,
-        "model": job.at.name,
-        "turns": policy.turns,
-        "samples": policy.samples,
-        "window": "all" if policy.window is None else policy.window,
-        "kind": job.problem.kind.value,
-    }
+    recorded = assembly.recorded_settings(job.resolved, job.method, job.at.name, job.at.key)
+    return {**recorded, "kind": job.problem.kind.value}

@@ -18,6 +18,7 @@ from rise_cli.settings import Resolved, Settings, find_key
 
 if TYPE_CHECKING:
     from rise_cli.chat.budget import Wallet
+    from rise_cli.chat.limits import Limits
     from rise_cli.chat.prices import Tariff
     from rise_cli.chat.providers import Provider
     from rise_cli.check import Check
@@ -161,15 +162,14 @@ class Line:
     purse: Wallet | None
 
 
-def line(
+def attempts(
     settings: Settings, at: Endpoint, price: Tariff | None, *, notice: Notice, stream: bool, room: Room
 ) -> Line:
-    """Connect to the model, with its limits, budget and retries around it. Nothing is sent yet."""
+    """Connect to the model, with prices and the budget around it: what one attempt at a call passes.
+    Nothing is sent yet."""
     from rise_cli.chat.budget import DEFAULT_OUTPUT, Budgeted, Wallet
-    from rise_cli.chat.limits import Limited
     from rise_cli.chat.local import EMBEDDED_MAX_TOKENS
     from rise_cli.chat.prices import Priced
-    from rise_cli.chat.retrying import Retrying
 
     asked = sampling(settings)
     chat = connect(
@@ -190,9 +190,26 @@ def line(
         purse = Wallet(max_cost_usd=settings.max_cost, max_tokens=settings.max_tokens_total)
         default_output = EMBEDDED_MAX_TOKENS if at.name == "local:" else DEFAULT_OUTPUT
         chat = Budgeted(chat, purse, price, notice=notice, default_output=default_output)
-    chat = Limited(chat, asyncio.Semaphore(settings.concurrency))
-    retrying = Retrying(chat, max_retries=settings.max_retries, max_wait_s=settings.max_wait, notice=notice)
-    return Line(retrying, purse)
+    return Line(chat, purse)
+
+
+def patient(chat: Chat, limits: Limits, settings: Settings, notice: Notice) -> Chat:
+    """Put the limits and the retries around `attempts`. `notice` is told of every retry."""
+    from rise_cli.chat.limits import Limited
+    from rise_cli.chat.retrying import Retrying
+
+    return Retrying(
+        Limited(chat, limits), max_retries=settings.max_retries, max_wait_s=settings.max_wait, notice=notice
+    )
+
+
+def line(
+    settings: Settings, at: Endpoint, price: Tariff | None, *, notice: Notice, stream: bool, room: Room
+) -> Line:
+    """Connect to the model, with its limits, budget and retries around it. Nothing is sent yet."""
+    made = attempts(settings, at, price, notice=notice, stream=stream, room=room)
+    limits = asyncio.Semaphore(settings.concurrency)
+    return Line(patient(made.chat, limits, settings, notice), made.purse)
 
 
 def check(settings: Settings, env: Mapping[str, str], keys: frozenset[str]) -> Check | None:
@@ -220,3 +237,18 @@ def room(method: Method, problem: Problem, settings: Settings) -> Room:
     head = method.render(problem, Call(1, 1), ())
     tokens = sum(len(m.text.encode()) for m in head) // 2 + (seen + 1) * (reply + 256) + 256
     return Room(min(policy.samples, settings.concurrency), tokens)
+
+
+def recorded_settings(resolved: Resolved, method: Method, model: str, key: str | None) -> dict[str, object]:
+    """The settings as they worked out, for a record: the protocol's own numbers filled in."""
+    policy = method.policy
+    public = resolved.settings.public(frozenset({key} if key else ()))
+    del public["prompt"]
+    return {
+        "protocol": method.protocol.name,
+        **public,
+        "model": model,
+        "turns": policy.turns,
+        "samples": policy.samples,
+        "window": "all" if policy.window is None else policy.window,
+    }

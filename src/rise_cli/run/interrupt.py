@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -46,3 +47,36 @@ async def interruptible(work: Coroutine[Any, Any, T]) -> T | None:
     finally:
         if not stopped:
             restore()
+
+
+@contextmanager
+def at_first_signal(stop: Callable[[], None]) -> Iterator[None]:
+    """Within this, inside a running loop, the first SIGINT or SIGTERM calls `stop`.
+
+    From then on, and also afterwards, the signals do what they do by default. Where handlers cannot be
+    set (not the main thread) signals are left as they are.
+    """
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    came = False
+
+    def first() -> None:
+        nonlocal came
+        came = True
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        stop()
+
+    try:
+        for number in numbers:
+            loop.add_signal_handler(number, first)
+    except (NotImplementedError, RuntimeError, ValueError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        if not came:
+            for number in numbers:
+                loop.remove_signal_handler(number)

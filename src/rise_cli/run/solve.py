@@ -27,7 +27,7 @@ async def solve(problem: Problem, policy: Policy, act: Act, done: tuple[Done, ..
     while True:
         match next_step(policy, problem, done):
             case Ask(calls):
-                done += tuple(await _together([_started(act(problem, call, done)) for call in calls]))
+                done += tuple(await _together([_made(act, problem, call, done) for call in calls]))
             case Finish() as end:
                 return Trajectory(problem, policy, done, end)
 
@@ -38,8 +38,9 @@ def cut_short(problem: Problem, policy: Policy, finished: list[Done], reason: St
     return Trajectory(problem, policy, done, conclude(policy, done, reason))
 
 
-async def _started(awaitable: Awaitable[Done]) -> Done:
-    return await awaitable
+async def _made(act: Act, problem: Problem, call: Call, done: tuple[Done, ...]) -> Done:
+    # `act` is called here, not before: a task may be cancelled before it begins.
+    return await act(problem, call, done)
 
 
 async def _together(calls: list[Coroutine[Any, Any, Done]]) -> list[Done]:

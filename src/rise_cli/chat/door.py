@@ -1,0 +1,52 @@
+"""A door before the calls that can be shut: what is under way ends, and nothing new begins."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from rise_cli.chat.limits import Limits
+
+
+class Door:
+    """`Limits` around `Limits`: entered for the time of one attempt at a call.
+
+    Once it is shut, whoever wants to enter waits until it is cancelled. `empty` tells when the last
+    attempt has left.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._shut = False
+        self._left = asyncio.Event()
+        self.inside = 0
+
+    def shut(self) -> None:
+        """Let nobody in any more."""
+        self._shut = True
+        self._tell()
+
+    async def empty(self) -> None:
+        """Wait until it is shut and nobody is inside."""
+        await self._left.wait()
+
+    async def __aenter__(self) -> None:
+        await self._limits.__aenter__()
+        if self._shut:
+            # A place in the limits is of no use to anyone now, so it need not be given back first.
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await self._limits.__aexit__(None, None, None)
+        self.inside += 1
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self.inside -= 1
+        self._tell()
+        return await self._limits.__aexit__(kind, error, trace)
+
+    def _tell(self) -> None:
+        if self._shut and not self.inside:
+            self._left.set()

@@ -1,0 +1,212 @@
+"""What a batch does to each problem: settled before the first one is read, live or as a replay."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rise_cli.chat import Chat, Notice
+from rise_cli.chat.door import Door
+from rise_cli.commands import assembly
+from rise_cli.core.choices import fix_kind
+from rise_cli.core.domain import Kind, Problem
+from rise_cli.errors import UsageError
+from rise_cli.problems import Fields, Row, rows
+from rise_cli.prompts import names, roles
+from rise_cli.settings import Resolved, resolve, working_folder
+
+if TYPE_CHECKING:
+    from rise_cli.check import Judge
+    from rise_cli.history.rows import Recorded
+
+# What may differ between two runs whose rows stand in one file: none of it changes an answer.
+_OF_THE_RUN = {
+    "concurrency", "timeout", "check_timeout", "max_retries", "max_wait", "max_cost", "max_tokens_total",
+    "price", "deadline", "stream", "color", "strict",
+}  # fmt: skip
+# What changes how replies are read and polled, but no request.
+_RULES = {"vote", "tie", "threshold", "patience", "early_stop"}
+# What a replay takes from the recorded run unless it is told otherwise.
+_REPEATED = ("turns", "samples", "vote", "tie", "threshold", "patience", "early_stop", "confidence")
+
+
+@dataclass(frozen=True)
+class Way:
+    """The way to the model, without a journal: the chat, its door, and how many problems to keep going."""
+
+    chat: Chat
+    door: Door
+    width: Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done to each problem. `settings` go into the rows; `expected` are those of them that an
+    earlier run of the same file must have had, `sent` those that change what is sent.
+
+    `way` is to be called within the event loop, with who is told of retries.
+    """
+
+    resolved: Resolved
+    method: assembly.Method
+    settings: Mapping[str, object]
+    expected: Mapping[str, object]
+    pose: Callable[[Row], Problem]
+    model_of: Callable[[Row], str]
+    way: Callable[[Notice, Notice], Way]
+    judge: Judge | None
+    journalled: bool
+
+    @property
+    def sent(self) -> dict[str, object]:
+        return {name: value for name, value in self.expected.items() if name not in _RULES}
+
+
+def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice) -> Plan:
+    """The plan of a run that asks a model. Raises what is wrong with the settings."""
+    resolved = resolve(flags, env=os.environ, cwd=working_folder())
+    settings = resolved.settings
+    method = assembly.method(resolved)
+    at = assembly.endpoint(resolved, os.environ, notice)
+    keys = frozenset({at.key} if at.key else ())
+    recorded = _settings(resolved, method, at.name, at.key)
+    slots = settings.concurrency
+    if at.provider.name == "local":
+        slots = min(slots, os.cpu_count() or 1)
+
+    def way(told: Notice, retried: Notice) -> Way:
+        room = assembly.Room(slots, 0)
+        if at.provider.name == "local":
+            sized = assembly.room(method, _longest(path, fields), settings)
+            room = assembly.Room(slots, sized.context_tokens)
+        made = assembly.attempts(
+            settings, at, assembly.tariff(settings, at), notice=told, stream=bool(settings.stream), room=room
+        )
+        door = Door(asyncio.Semaphore(slots))
+        return Way(assembly.patient(made.chat, door, settings, retried), door, lambda: slots)
+
+    def pose(row: Row) -> Problem:
+        return _posed(row, settings.kind)
+
+    return Plan(
+        resolved=resolved,
+        method=method,
+        settings=recorded,
+        expected=_expected(recorded, settings.kind) | {"replay": None},
+        pose=pose,
+        model_of=lambda _: at.name,
+        way=way,
+        judge=assembly.check(settings, os.environ, keys),
+        journalled=True,
+    )
+
+
+def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
+    """The plan of a run that asks nobody: `recording`, a results file at `path`, answers.
+
+    Rules that no flag gives are those of its first row. Raises UsageError where the file has none.
+    """
+    from rise_cli.chat.recording import Replay, ReplayedVerdicts
+
+    if flags.get("check") is not None:
+        raise UsageError("--check runs nothing in a replay, which repeats recorded verdicts; leave one out")
+    was = _first_settings(path)
+    given = dict(flags)
+    for name in _REPEATED:
+        if given.get(name) is None:
+            given[name] = was.get(name)
+    if given.get("prompt") is None:
+        given["prompt"] = _shipped(str(was.get("protocol")), path)
+    resolved = resolve(given, env=os.environ, cwd=working_folder())
+    method = assembly.method(resolved)
+    kind = resolved.settings.kind if flags.get("kind") is not None else None
+    checked = was.get("check") is not None
+    recorded = {**_settings(resolved, method, "", None), "check": was.get("check"), "replay": path}
+    del recorded["model"]
+
+    def pose(row: Row) -> Problem:
+        found = recording.find(row.id)
+        of_old = Kind(found["settings"].get("kind", "auto")) if found else Kind.AUTO
+        return _posed(row, of_old if kind is None else kind)
+
+    def model_of(row: Row) -> str:
+        found = recording.find(row.id)
+        return str(found["model"]) if found else ""
+
+    def way(told: Notice, retried: Notice) -> Way:
+        return Way(Replay(recording.turns), Door(asyncio.Semaphore(1)), lambda: 16)
+
+    return Plan(
+        resolved=resolved,
+        method=method,
+        settings=recorded,
+        expected=_expected(recorded, Kind.AUTO if kind is None else kind),
+        pose=pose,
+        model_of=model_of,
+        way=way,
+        judge=ReplayedVerdicts(recording.turns) if checked else None,
+        journalled=False,
+    )
+
+
+def _posed(row: Row, kind: Kind) -> Problem:
+    fixed, choices = fix_kind(kind, row.question)
+    return Problem(row.id, row.question, row.context, kind=fixed, choices=choices)
+
+
+def _settings(resolved: Resolved, method: assembly.Method, model: str, key: str | None) -> dict[str, object]:
+    """As recorded by `rise ask`, and which version of a protocol or role of one's own it was."""
+    recorded = assembly.recorded_settings(resolved, method, model, key)
+    settings = resolved.settings
+    if settings.prompt not in names():
+        recorded["protocol"] = f"{method.protocol.name}@{_digest_of(method.protocol.folder)}"
+    if settings.role and settings.role not in roles():
+        digest = sha256((method.role or "").encode()).hexdigest()[:12]
+        recorded["role"] = f"{settings.role}@{digest}"
+    return recorded
+
+
+def _digest_of(folder: Path) -> str:
+    digest = sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode(errors="surrogatepass"))
+        digest.update(content)
+    return digest.hexdigest()[:12]
+
+
+def _expected(recorded: Mapping[str, object], kind: Kind) -> dict[str, object]:
+    left_out = _OF_THE_RUN | ({"kind"} if kind is Kind.AUTO else set())
+    return {name: value for name, value in recorded.items() if name not in left_out}
+
+
+def _first_settings(path: str) -> Mapping[str, Any]:
+    from rise_cli.history.rows import recorded
+
+    for record in recorded(Path(path)):
+        settings: Mapping[str, Any] = record["settings"]
+        return settings
+    raise UsageError(f"there are no rows in {path!r} to replay; name a results file of rise batch")
+
+
+def _shipped(protocol: str, path: str) -> str:
+    if protocol not in names():
+        raise UsageError(f"{path!r} was made with the protocol {protocol!r}; name its folder with --prompt")
+    return protocol
+
+
+def _longest(path: str, fields: Fields) -> Problem:
+    """The problem that takes the most room; of a pipe, one of 4,000 letters."""
+    longest = Problem("", "x" * 4000)
+    if not Path(path).is_file():
+        return longest
+    size = 0
+    for row in rows(path, fields):
+        if isinstance(row, Row) and (length := len(row.question) + len(row.context or "")) > size:
+            longest, size = _posed(row, Kind.AUTO), length
+    return longest

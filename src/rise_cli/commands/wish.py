@@ -1,0 +1,46 @@
+"""What is wanted of one run of `rise batch` besides the settings, and where its rows go."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rise_cli.errors import UsageError
+
+STDIO = "-"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of this run besides the settings. `out` None is named after the problems."""
+
+    out: str | None = None
+    ordered: bool = False
+    slim: bool = False
+    overwrite: bool = False
+    retry_failed: bool = False
+    fail_fast: bool = False
+    replay: str | None = None
+    summary: Path | None = None
+    verbose: bool = False
+    quiet: bool = False
+
+
+def output(problems: str, wish: Wish) -> str:
+    """Where the rows go. Raises UsageError for wishes that exclude each other."""
+    if wish.verbose and wish.quiet:
+        raise UsageError("--verbose and --quiet exclude each other; give one of them")
+    if wish.overwrite and wish.retry_failed:
+        raise UsageError("--overwrite and --retry-failed exclude each other; give one of them")
+    out = wish.out
+    if out is None:
+        if problems == STDIO:
+            raise UsageError("problems from stdin have no name to call the output after; name it with -o")
+        out = f"{problems}.{'rise' if wish.replay is None else 'replay'}.jsonl"
+    if out == STDIO and (wish.overwrite or wish.retry_failed):
+        raise UsageError("there are no earlier rows on stdout; leave out --overwrite and --retry-failed")
+    for other in (problems, wish.replay):
+        if out != STDIO and other not in (None, STDIO) and os.path.realpath(out) == os.path.realpath(other):
+            raise UsageError(f"{out!r} is what is read; name another file with -o")
+    return out

@@ -1,0 +1,77 @@
+"""The rows of a batch: which are written already, what is still to be solved, and where rows go.
+
+A row is written before its calls are forgotten, and its calls are in the journal before they are used,
+so at any moment what was paid for is in one of the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from rise_cli.core.domain import Finish, Kind, Policy, Problem, StopReason, Trajectory
+from rise_cli.history.journal import Journal
+from rise_cli.history.lines import Lines
+from rise_cli.history.results import Results
+from rise_cli.problems import BadRow, Row
+from rise_cli.problems.ids import Digests
+from rise_cli.run.totals import Totals
+
+_BREATH = 256  # rows that are passed over before others get a turn
+
+
+class Book:
+    """Where rows go: a results file with its journal, or lines on stdout with neither.
+
+    `totals` are those of this run's rows.
+    """
+
+    def __init__(self, out: Results | Lines, journal: Journal | None = None) -> None:
+        self._out = out
+        self._journal = journal
+        self._seen = Digests()
+        self.earlier = out.ok + out.failed if isinstance(out, Results) else 0
+        """Rows that earlier runs have written."""
+        self.totals = Totals()
+
+    async def left(
+        self, items: AsyncIterator[Row | BadRow], bad: Callable[[BadRow, str], Mapping[str, Any]]
+    ) -> AsyncIterator[Row]:
+        """Yield the problems that have no row yet. A bad line becomes the row that `bad` makes of it
+        and an id of its own; what it raises ends the run."""
+        passed = 0
+        async for item in items:
+            name = self._name(item)
+            if isinstance(self._out, Results) and name in self._out:
+                self._forget(self._out.skip(item.index))
+            elif isinstance(item, BadRow):
+                self.write(bad(item, name))
+            else:
+                yield item
+                continue
+            passed += 1
+            if passed % _BREATH == 0:
+                await asyncio.sleep(0)
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Write a row, and forget the calls of the rows that are on disk by now."""
+        self._forget(self._out.append(record))
+        self.totals.add(record)
+
+    def _name(self, item: Row | BadRow) -> str:
+        """The id of the item's row. A bad line keeps an id of its own, if it has one."""
+        fresh = item.id is not None and self._seen.add(item.id)
+        if item.id is not None and (fresh or isinstance(item, Row)):
+            return item.id
+        return f"line-{item.line}" if item.id is None else f"{item.id}-line-{item.line}"
+
+    def _forget(self, written: list[str]) -> None:
+        if self._journal is not None:
+            for name in written:
+                self._journal.forget(name)
+
+
+def unread(name: str, kind: Kind, policy: Policy) -> Trajectory:
+    """The trajectory of a line that poses no problem: nothing was asked."""
+    return Trajectory(Problem(name, "", kind=kind), policy, (), Finish(StopReason.ERROR, None, ()))
