@@ -750,3 +750,15 @@ def test_a_real_program_unwinds_once_and_ends_at_once_the_second_time(
         assert (rest, program.returncode) == ("", -number)
     else:
         assert (rest, program.returncode) == ("unwound\nNone\n", 0)
+
+
+async def test_calls_that_are_cancelled_before_they_begin_leave_nothing_behind() -> None:
+    async def act(problem: Problem, call: Call, done: tuple[Done, ...]) -> Done:
+        raise AssertionError("it was never to begin")
+
+    running = asyncio.create_task(solve(PROBLEM, Policy(samples=2), act))
+    await asyncio.sleep(0)  # the calls are made tasks, and none has taken its first step
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    gc.collect()  # a coroutine that was never awaited would warn here
