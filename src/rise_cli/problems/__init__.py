@@ -39,6 +39,8 @@ def rows(
     gets one from its question and context, the same in every run and from every file; the second and
     later of equal problems have their occurrence in it.
 
+    Waits where a pipe has nothing yet, and gives each item as soon as its line is there.
+
     Raises UsageError, at the first item, for a file that cannot be read or is of another kind, and
     later for one that turns out to be damaged: the items before it are good.
     """

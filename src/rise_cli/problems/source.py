@@ -130,10 +130,9 @@ class _Rejoined(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        if not self._head:
-            return self._file.readinto1(buffer)
         room = memoryview(buffer).cast("B")
-        piece = self._head[: len(room)]
-        self._head = self._head[len(piece) :]
+        # Not `readinto1`: with a large buffer it waits for more than has arrived.
+        piece = self._head or self._file.read1(len(room))
+        piece, self._head = piece[: len(room)], piece[len(room) :]
         room[: len(piece)] = piece
         return len(piece)
