@@ -133,7 +133,7 @@ def test_prompts_show(rise: Program) -> None:
     assert re.findall(r"^--- (\S+)", result.out, re.M) == [
         "protocol.toml", "finish.md", "question.md", "revise.md"
     ]  # fmt: skip
-    assert "keep it" in result.out
+    assert "Keep it" in result.out
 
 
 def test_a_copied_protocol_can_be_changed_and_used(rise: Program, wire: str) -> None:

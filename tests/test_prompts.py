@@ -60,7 +60,9 @@ A1 = ("assistant", "A in turn 1 of chain 1")
 A2 = ("assistant", "B in turn 2 of chain 1")
 AGAIN = (
     "user",
-    "Look at the question once more. If you are confident in your answer, keep it. Otherwise, change it.\n"
+    "Are you confident in your answer? Keep it if you are, change it if you are not.\n"
+    "\n"
+    "What is 6 x 7?\n"
     "\n"
     "Explain, as briefly as the question allows, then finish with:\n"
     "Answer: your answer\n"
@@ -146,9 +148,7 @@ def test_introspect_and_sample_for_each_kind(
     end = FINISH[finish]
     material = "  one  two\n  1    2\n\n\n" if context else ""
     question = ("user", f"{material}Which is it?\n\n{end}")
-    keep = (
-        "Look at the question once more. If you are confident in your answer, keep it. Otherwise, change it."
-    )
+    keep = "Are you confident in your answer? Keep it if you are, change it if you are not.\n\nWhich is it?"
     rejected = (
         "A check rejected that answer. It said:\n\nno\n\n"
         "Find out what went wrong and answer the question again."
@@ -160,6 +160,13 @@ def test_introspect_and_sample_for_each_kind(
         [question, A2, ("user", f"{rejected}\n\n{end}")],
     ]
     assert [texts(call) for call in sent(load("sample"), rollout("A", "B"), problem)] == [[question]] * 2
+
+
+@pytest.mark.parametrize(("size", "times"), [(1000, 2), (1001, 1)])
+def test_introspect_restates_a_short_question_alone(size: int, times: int) -> None:
+    problem = Problem("p", "q" * size)
+    second = sent(load("introspect"), rollout("A B"), problem)[1]
+    assert sum(m.text.count(problem.question) for m in second) == times
 
 
 def test_introspect_after_a_rejection_without_a_word() -> None:

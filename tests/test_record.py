@@ -188,6 +188,16 @@ def test_many_reasons_are_counted_and_long_ones_cut() -> None:
     assert why_failed(done) == "reason 1; reason 2; reason 3; and 2 more"
     assert len(why_failed([Done(Call(1, 1), Failure("server", "x" * 10_000))])) == 300
     assert why_failed([]) == "no turn was finished"
+    good = Done(Call(1, 1), Completion("A"), (Attempt(1, 1, "A", "A", Place(1, 1), None),))
+    assert why_failed([good, Done(Call(1, 2), Failure("timeout", "too late"))]) == "too late"
+
+
+def test_a_lost_attempt_makes_the_sums_unknown() -> None:
+    kept = Completion("A", usage=Usage(3, 4), cost_usd=0.5)
+    lossy = Completion("B", usage=Usage(3, 4), cost_usd=0.5, lost_attempts=1)
+    assert cost([Done(Call(1, 1), kept)]) == 0.5
+    assert cost([Done(Call(1, 1), kept), Done(Call(1, 2), lossy)]) is None
+    assert total([Done(Call(1, 1), kept), Done(Call(1, 2), lossy)]).output_tokens is None
 
 
 @pytest.mark.parametrize(

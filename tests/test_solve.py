@@ -493,7 +493,7 @@ async def test_a_deadline_while_a_check_runs_leaves_the_attempt_unjudged(clock: 
     clock.forward(HOUR)
     trajectory = await run
     assert trajectory.done[0].verdict is None
-    assert "the deadline passed while the check was running" in rig.observer.heard_of
+    assert "the deadline passed before the check was done" in rig.observer.heard_of
     assert rig.chat.asked == [(1, 1)]
     assert (trajectory.end.reason, trajectory.end.answer) == (StopReason.DEADLINE, "A")
 
@@ -543,6 +543,20 @@ async def test_checks_of_a_turn_run_side_by_side() -> None:
     gates[1].set()
     trajectory = await run
     assert trajectory.end.answer == "B"
+
+
+async def test_a_check_does_not_wait_for_the_chains_before_it(clock: Clock) -> None:
+    """What the deadline cuts off is the slow chain, not the verdict on the quick one."""
+    gates = {(1, 1): asyncio.Event()}
+    judge = Judging({"B": ACCEPTED})
+    rig = Rig(hand(["A"], ["B"], gates=gates), judge=judge)
+    rig.deadline = clock.time() + HOUR
+    run = asyncio.ensure_future(rig.run(Policy(turns=1, samples=2)))
+    await settle()
+    assert judge.asked == [2]
+    clock.forward(HOUR)
+    trajectory = await run
+    assert (trajectory.end.reason, trajectory.end.answer) == (StopReason.ACCEPTED, "B")
 
 
 async def test_a_check_that_cannot_start_ends_the_run_and_loses_no_reply(all_read: None) -> None:
@@ -615,6 +629,31 @@ async def test_a_comparison_that_is_running_costs_no_reply() -> None:
         end.set()
     assert candidates(rig.sunk) == {"1.1": "1.1", "1.2": "1.1"}
     assert vote(rig, policy, FORMULA).end.votes[0].count == 2
+
+
+async def test_the_deadline_holds_for_a_comparison_too() -> None:
+    end = threading.Event()
+
+    class Endless:
+        def same(self, a: str, b: str, kind: Kind) -> bool:
+            end.wait()
+            return True
+
+    rig = Rig(hand(["x+1", "x+2"]), Endless())
+    rig.deadline = asyncio.get_running_loop().time() + 0.2
+    try:
+        trajectory = await rig.run(Policy(turns=3), FORMULA)
+    finally:
+        end.set()
+    assert candidates(trajectory.done[:2]) == {"1.1": "1.1", "1.2": "1.2"}
+    assert trajectory.end.reason is StopReason.DEADLINE
+
+
+async def test_what_the_provider_may_charge_for_is_remembered() -> None:
+    lost = ProviderError("cut", kind="broken", billed=True)
+    rig = Rig(hand([lost]))
+    trajectory = await rig.run(Policy(turns=1))
+    assert trajectory.done[0].result == Failure("broken", "cut", lost_attempts=1)
 
 
 async def test_finished_turns_and_half_a_turn_are_voted_on() -> None:

@@ -358,3 +358,16 @@ def test_decided_saves_calls() -> None:
     assert len(asked) == 3
     assert isinstance(end, Finish)
     assert end.reason is StopReason.DECIDED
+
+
+@pytest.mark.parametrize(
+    ("turns", "decides"),
+    [
+        ("A A A B C D", False),  # leads by two with one to come, but 4 of 7 would be more than half
+        ("A A A A B C", True),  # 4 of at most 7
+    ],
+)
+def test_strict_wants_the_majority_settled_too(turns: str, decides: bool) -> None:
+    policy = Policy(turns=7, strict=True)
+    assert decided(policy, rollout(turns)) is decides
+    assert decided(Policy(turns=7), rollout("A A A B C D")) is True

@@ -4,7 +4,7 @@
      |- UsageError            2   the command line or the input is wrong
      |- ConfigurationError    3   a setting, a key or a program to run is missing or unusable
      |   `- CredentialsError  3   no key, or one that the provider refused (401, 403)
-     |- ProviderError         1   one call failed; becomes that call's `Failure`, never ends a run
+     |- ProviderError         1   one call failed; becomes that call's `Failure`
      |- NoAnswer              1   the run is over and no turn gave a usable answer
      |- ProblemsFailed        4   a batch is finished, and some of its problems failed
      |- BudgetExhausted       5   the next call does not fit into what may still be spent
@@ -51,7 +51,8 @@ class ProviderError(RiseError):
     (any other 4xx).
     `status` is the HTTP status where there was one. `retry_after` is in seconds, as the provider asked.
     `param` names the request parameter that a 400 rejected, where it can be told.
-    `billed` says whether the provider may charge for the attempt although its reply was lost.
+    `billed` says whether the provider may charge for the attempt although its reply was lost, and
+    `lost_attempts` how many such attempts the call made.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class ProviderError(RiseError):
         self.retry_after = retry_after
         self.param = param
         self.billed = billed
+        self.lost_attempts = int(billed)
 
     @property
     def retryable(self) -> bool:

@@ -133,7 +133,7 @@ def load_role(name: str) -> str:
     path = home() / "roles" / f"{name}.md" if name in roles() else _outside(name)
     if path is None or not _is_file(path):
         raise UsageError(_unknown("role", name, roles(), "or the path of a file, such as ./role.md"))
-    return _text(path).strip()
+    return read_text(path).strip()
 
 
 def messages(
@@ -178,7 +178,7 @@ def _exchange(protocol: Protocol, facts: dict[str, Any], done: Done, place: Plac
 
 def _rules(path: Path) -> dict[str, Any]:
     try:
-        rules = tomllib.loads(_text(path))
+        rules = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{str(path)!r} is not valid TOML: {error}") from None
     if unknown := set(rules) - _KEYS:
@@ -237,7 +237,8 @@ def _is_file(path: Path) -> bool:
         raise UsageError(f"cannot open {str(path)!r}: {error.strerror}") from None
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return a prompt file's text. Raises UsageError where it cannot be read, is no UTF-8 or is huge."""
     try:
         if path.stat().st_size > _LARGEST:
             raise UsageError(f"{str(path)!r} is larger than 1 MiB; a prompt file should not be")
@@ -256,7 +257,7 @@ def _environment(folder: Path) -> Environment:
     def read(name: str) -> tuple[str, str, None]:
         if Path(name).name != name:
             raise UsageError(f"{str(folder)!r}: a template may include files beside it only, not {name!r}")
-        return _text(folder / name), str(folder / name), None
+        return read_text(folder / name), str(folder / name), None
 
     # Templates make plain text for a model, never a page: there is nothing to escape for.
     return ImmutableSandboxedEnvironment(

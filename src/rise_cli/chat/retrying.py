@@ -81,6 +81,7 @@ class Retrying:
             return await retrying(attempt.make)
         except ProviderError as error:
             final = self._final(error, attempt.count)
+            final.lost_attempts = attempt.lost
             if final is error:
                 raise
             raise final from error
@@ -116,20 +117,26 @@ class Retrying:
 
 
 class _Attempt:
-    """Makes the attempts of one call, and remembers whether the last one showed any text."""
+    """Makes the attempts of one call; remembers whether the last one showed any text, and how many were
+    lost that the provider may charge for."""
 
     def __init__(self, chat: Chat, request: Request) -> None:
         self._chat = chat
         self._request = request
         self._shown = False
-        self.count = 0
+        self.count = self.lost = 0
 
     async def make(self) -> Completion:
         self.count += 1
-        listen = self._request.listen
-        if listen is None:
-            return await self._chat.complete(self._request)
-        return await self._chat.complete(replace(self._request, listen=self._noting(listen)))
+        request, listen = self._request, self._request.listen
+        if listen is not None:
+            request = replace(request, listen=self._noting(listen))
+        try:
+            completion = await self._chat.complete(request)
+        except ProviderError as error:
+            self.lost += error.billed
+            raise
+        return replace(completion, lost_attempts=self.lost) if self.lost else completion
 
     def forget(self) -> None:
         """Take back what was shown of a lost attempt."""

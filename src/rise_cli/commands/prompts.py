@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rise_cli.core.controls import printable
 from rise_cli.errors import UsageError
-from rise_cli.prompts import find, load, load_role, names, roles
+from rise_cli.prompts import find, load, load_role, names, read_text, roles
 
 
 def list_prompts(as_json: bool) -> None:
@@ -31,9 +31,8 @@ def list_prompts(as_json: bool) -> None:
 def show_prompt(name: str) -> None:
     """Print the files of a protocol, each under its name."""
     protocol = load(name)
-    for path in sorted(protocol.folder.iterdir(), key=lambda p: (p.suffix != ".toml", p.name)):
-        if path.is_file():
-            sys.stdout.write(f"--- {path.name}\n{printable(path.read_text(encoding='utf-8'))}\n")
+    for path in (protocol.folder / "protocol.toml", *sorted(protocol.folder.glob("*.md"))):
+        sys.stdout.write(f"--- {printable(path.name)}\n{printable(read_text(path))}\n")
 
 
 def copy_prompt(name: str, folder: Path) -> None:

@@ -126,7 +126,8 @@ class Completion:
 
     All but `stop` are finished turns that do not vote. `reasoning` is the model's hidden thinking
     where the provider shows it; it is never read for an answer. `usage` is None where the provider
-    did not say; `cost_usd` where the price is not known.
+    did not say; `cost_usd` where the price is not known. `lost_attempts` were made before this one
+    and brought nothing, although the provider may charge for them.
     """
 
     reply: str
@@ -135,15 +136,18 @@ class Completion:
     usage: Usage | None = None
     cost_usd: float | None = None
     latency_s: float = 0.0
+    lost_attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A call that brought no reply, after all its retries. `kind` as in `ProviderError`, or
-    `budget` or `deadline` where the call was never made or not waited for."""
+    `budget` or `deadline` where the call was never made or not waited for. `lost_attempts` may be
+    charged for by the provider."""
 
     kind: str
     message: str
+    lost_attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +221,7 @@ class Policy:
     """The rules of a rollout, all of what `next_step` may look at besides the state.
 
     `turns` is the most turns a chain takes, `samples` the number of chains, `window` how many of
-    its past attempts a turn sees (None: all of them). See `core.stopping` for the stopping rules.
+    its past attempts a turn sees (None: all of them). `strict` wants more than half of the votes. See `core.stopping`.
     """
 
     shape: Shape = Shape.REVISE
@@ -229,6 +233,7 @@ class Policy:
     threshold: float = 0.9
     patience: int = 2
     early_stop: bool = True
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

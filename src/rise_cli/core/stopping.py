@@ -78,7 +78,8 @@ def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
 
 
 def decided(policy: Policy, done: tuple[Done, ...]) -> bool:
-    """Whether no outcome of the turns left, over all chains, can change the majority's winner."""
+    """Whether no outcome of the turns left, over all chains, can change the majority's winner, nor,
+    where the policy is strict, whether it has more than half of the votes."""
     if policy.vote is not Vote.MAJORITY or any(d.verdict for d in done):
         return False
     votes = tally(polled(policy.vote, eligible(done)), policy.tie)
@@ -86,7 +87,10 @@ def decided(policy: Policy, done: tuple[Done, ...]) -> bool:
         return False
     runner_up = votes[1].count if len(votes) > 1 else 0
     left = (turns_allowed(policy) - turns_taken(done)) * policy.samples
-    return votes[0].count - runner_up > left
+    most, total = votes[0].count, sum(v.count for v in votes)
+    # Under `strict` the outcome is also whether the winner has more than half: that must be settled too.
+    half = 2 * most > total + left or 2 * (most + left) <= total + left
+    return most - runner_up > left and (half or not policy.strict)
 
 
 def confident(policy: Policy, done: tuple[Done, ...]) -> bool:

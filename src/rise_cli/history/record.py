@@ -226,7 +226,9 @@ def total(done: Sequence[Done]) -> RecordedTotal:
     made = [one for one in done if not _unmade(one.result)]
     replies = [one.result for one in made if isinstance(one.result, Completion)]
     usages = [reply.usage for reply in replies if reply.usage]
-    known = bool(replies) and len(usages) == len(replies)
+    known = (
+        bool(replies) and len(usages) == len(replies) and not any(one.result.lost_attempts for one in made)
+    )
     return RecordedTotal(
         requests=len(made),
         input_tokens=sum(usage.input_tokens for usage in usages) if known else None,
@@ -239,19 +241,29 @@ def total(done: Sequence[Done]) -> RecordedTotal:
 
 
 def cost(done: Iterable[Done]) -> float | None:
-    """Return what the replies in `done` cost in USD; None if any price is unknown, or none came."""
+    """Return what the replies in `done` cost in USD; None if any price is unknown, an attempt was lost
+    that may be charged for, or none came."""
+    done = tuple(done)
+    if any(one.result.lost_attempts for one in done):
+        return None
     costs = [one.result.cost_usd for one in done if isinstance(one.result, Completion)]
     known = [usd for usd in costs if usd is not None]
     return sum(known) if known and len(known) == len(costs) else None
 
 
 def why_failed(done: Iterable[Done]) -> str:
-    """Return, in one line, why no call in `done` gave a usable answer: each reason once."""
-    reasons = dict.fromkeys(_reason(one) for one in done if one.call.purpose is Purpose.ATTEMPT)
+    """Return, in one line, why the calls in `done` that gave no usable answer did not: each reason once."""
+    useless = (one for one in done if one.call.purpose is Purpose.ATTEMPT and not _useful(one))
+    reasons = dict.fromkeys(_reason(one) for one in useless)
     shown = list(reasons)[:3]
     if len(reasons) > len(shown):
         shown.append(f"and {len(reasons) - len(shown)} more")
     return "; ".join(shown) or "no turn was finished"
+
+
+def _useful(done: Done) -> bool:
+    rejected = done.verdict is not None and done.verdict.reward == 0
+    return not rejected and any(attempt.answer is not None for attempt in done.attempts)
 
 
 def _reason(done: Done) -> str:

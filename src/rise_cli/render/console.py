@@ -43,7 +43,7 @@ def make_console(stream: TextIO, color: str, env: Mapping[str, str]) -> Console:
 
 
 def _dumb(env: Mapping[str, str]) -> bool:
-    return env.get("TERM", "").lower() in {"dumb", "unknown"}
+    return env.get("TERM", "any").lower() in {"", "dumb", "unknown"}
 
 
 def _in_color(color: str, env: Mapping[str, str], *, terminal: bool) -> bool:

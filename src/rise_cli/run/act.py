@@ -9,9 +9,10 @@ cancellation it is read at once, without waiting for the others, and handed to t
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rise_cli.chat import CallKey, Chat, Request
 from rise_cli.core.canonical import equal
@@ -27,6 +28,7 @@ from rise_cli.core.domain import (
     Place,
     Problem,
     StopReason,
+    Verdict,
 )
 from rise_cli.core.extract import read_answer
 from rise_cli.errors import BudgetExhausted, ProviderError, RiseError
@@ -74,13 +76,38 @@ class Actor:
 
     async def __call__(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Done:
         self._unread[call.place] = asyncio.Event()
+        judging: asyncio.Task[Verdict | None] | None = None
         try:
             self.setup.observer.asked(call)
             result = await self._complete(problem, call, done)
-            finished = await self._read(problem, call, done, result)
+            if isinstance(result, Failure):
+                return self._finish(Done(call, result))
+            attempt = self._read(problem, call, result)
+            # A verdict needs no candidate: it is not kept waiting for the chains before this one.
+            judging = asyncio.create_task(self._judge(problem, attempt))
+            attempt = await self._joined(problem, attempt, done)
+            self._fresh.append(attempt)
+        except asyncio.CancelledError:
+            if judging is not None:
+                attempt = self._join(problem, attempt, self._earlier(done), lambda: False)
+                self._fresh.append(attempt)
+                self.setup.sink(Done(call, result, (attempt,)))
+                await _ended(judging)
+            raise
         finally:
             self._unread.pop(call.place).set()
-        return await self._judged(problem, finished)
+        try:
+            verdict = await judging
+        except (asyncio.CancelledError, RiseError):
+            self.setup.sink(Done(call, result, (attempt,)))
+            await _ended(judging)
+            raise
+        return self._finish(Done(call, result, (attempt,), verdict=verdict))
+
+    def _finish(self, done: Done) -> Done:
+        self.setup.sink(done)
+        self.setup.observer.finished(done)
+        return done
 
     async def _complete(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Completion | Failure:
         observer = self.setup.observer
@@ -92,68 +119,69 @@ class Actor:
             restart=lambda: observer.restarted(call),
         )
         timer = asyncio.timeout_at(self.setup.deadline)
+        sent = False
         try:
             async with timer:
                 # A timeout in the past fires at the first suspension, which a chat may not have.
                 await asyncio.sleep(0)
+                sent = True
                 return await self.setup.chat.complete(request)
         except TimeoutError:
             if not timer.expired():
                 raise
-            return Failure(StopReason.DEADLINE, "the deadline passed before the reply was complete")
+            return Failure(
+                StopReason.DEADLINE, "the deadline passed before the reply was complete", int(sent)
+            )
         except BudgetExhausted as error:
             return Failure(StopReason.BUDGET, str(error))
         except ProviderError as error:
-            return Failure(error.kind, str(error))
+            return Failure(error.kind, str(error), error.lost_attempts)
 
-    async def _read(
-        self, problem: Problem, call: Call, done: tuple[Done, ...], result: Completion | Failure
-    ) -> Done:
-        """Find the answer and the candidate it equals, after the lower chains of the turn."""
-        if isinstance(result, Failure):
-            return Done(call, result)
+    def _read(self, problem: Problem, call: Call, result: Completion) -> Attempt:
+        """Find the answer and the confidence. What did not end by itself has neither."""
         answer = confidence = None
         if result.finish_reason == "stop":
             answer = read_answer(result.reply, problem.kind, problem.choices)
             confidence = read_confidence(result.reply) if self.setup.stated else None
-        try:
-            for place, event in list(self._unread.items()):
-                if place < call.place:
-                    await event.wait()
-            candidate = await self._candidate(problem, call, done, answer)
-        except asyncio.CancelledError:
-            candidate = self._join(problem, call, answer, self._earlier(done))
-            attempt = Attempt(call.chain, call.turn, result.reply, answer, candidate, confidence)
-            self._fresh.append(attempt)
-            self.setup.sink(Done(call, result, (attempt,)))
-            raise
-        attempt = Attempt(call.chain, call.turn, result.reply, answer, candidate, confidence)
-        self._fresh.append(attempt)
-        return Done(call, result, (attempt,))
+        return Attempt(call.chain, call.turn, result.reply, answer, None, confidence)
 
-    async def _candidate(
-        self, problem: Problem, call: Call, done: tuple[Done, ...], answer: str | None
-    ) -> Place | None:
-        if answer is None:
-            return None
+    async def _joined(self, problem: Problem, attempt: Attempt, done: tuple[Done, ...]) -> Attempt:
+        """The attempt with its candidate, decided after the lower chains of the turn."""
+        for place, event in list(self._unread.items()):
+            if place < attempt.place:
+                await event.wait()
         earlier = self._earlier(done)
-        for place, other in earlier.items():
-            told = equal(answer, other, problem.kind)
-            if told is None:
-                # Mathematics may take seconds: not on the event loop's thread.
-                return await asyncio.to_thread(self._join, problem, call, answer, earlier)
-            if told:
-                return place
-        return call.place
+        answer, kind = attempt.answer, problem.kind
+        if answer is None or all(equal(answer, other, kind) is not None for other in earlier.values()):
+            return self._join(problem, attempt, earlier, lambda: False)
+        # Mathematics may take seconds: not on the event loop's thread, and not beyond the deadline.
+        late = threading.Event()
+        try:
+            async with asyncio.timeout_at(self.setup.deadline):
+                return await asyncio.to_thread(self._join, problem, attempt, earlier, late.is_set)
+        except TimeoutError:
+            return self._join(problem, attempt, earlier, lambda: True)
+        finally:
+            late.set()
 
     def _join(
-        self, problem: Problem, call: Call, answer: str | None, earlier: dict[Place, str]
-    ) -> Place | None:
-        """The earliest candidate that `answer` equals, else a new one of its own."""
-        if answer is None:
-            return None
-        same = self.setup.compare.same
-        return next((p for p, other in earlier.items() if same(answer, other, problem.kind)), call.place)
+        self, problem: Problem, attempt: Attempt, earlier: dict[Place, str], hurried: Callable[[], bool]
+    ) -> Attempt:
+        """The attempt with the earliest candidate that its answer equals, else a new one of its own.
+
+        Once `hurried`, only what can be told at once counts as equal.
+        """
+        answer, candidate = attempt.answer, None
+        if answer is not None:
+            candidate = attempt.place
+            for place, other in earlier.items():
+                told = equal(answer, other, problem.kind)
+                if told or (
+                    told is None and not hurried() and self.setup.compare.same(answer, other, problem.kind)
+                ):
+                    candidate = place
+                    break
+        return replace(attempt, candidate=candidate)
 
     def _earlier(self, done: tuple[Done, ...]) -> dict[Place, str]:
         """Each candidate so far with the answer that founded it, earliest first."""
@@ -161,18 +189,19 @@ class Actor:
         founders = {a.place: a.answer for a in attempts if a.place == a.candidate and a.answer is not None}
         return dict(sorted(founders.items()))
 
-    async def _judged(self, problem: Problem, finished: Done) -> Done:
-        verdict = None
-        if self.setup.judge and finished.attempts and finished.attempts[-1].answer is not None:
-            try:
-                async with asyncio.timeout_at(self.setup.deadline):
-                    verdict = await self.setup.judge.respond(problem, finished.attempts[-1])
-            except TimeoutError:
-                self.setup.observer.notice("the deadline passed while the check was running")
-            except (asyncio.CancelledError, RiseError):
-                self.setup.sink(finished)
-                raise
-        judged = Done(finished.call, finished.result, finished.attempts, verdict=verdict)
-        self.setup.sink(judged)
-        self.setup.observer.finished(judged)
-        return judged
+    async def _judge(self, problem: Problem, attempt: Attempt) -> Verdict | None:
+        """What the judge says, or None where there is none, no answer, or no time."""
+        if self.setup.judge is None or attempt.answer is None:
+            return None
+        try:
+            async with asyncio.timeout_at(self.setup.deadline):
+                return await self.setup.judge.respond(problem, attempt)
+        except TimeoutError:
+            self.setup.observer.notice("the deadline passed before the check was done")
+            return None
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Cancel `task` and wait until it has cleaned up, whatever it says."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
