@@ -204,6 +204,77 @@ def test_models_lists_the_providers_and_whether_a_key_is_set(rise: Program) -> N
     }
 
 
+def test_models_says_where_a_key_comes_from(rise: Program) -> None:
+    config = rise.home / "config.toml"
+    config.write_text(f"[providers.groq]\nkey_cmd = 'echo {KEY}'\n", encoding="utf-8")
+    result = rise("models", env={"RISE_CONFIG": str(config), "GOOGLE_API_KEY": KEY})
+    lines = dict(line.split(maxsplit=1) for line in result.out.splitlines())
+    assert lines["groq"].startswith("key set (key_cmd)")
+    assert lines["gemini"].startswith("key set (GOOGLE_API_KEY)")
+
+
+def test_the_environments_address_goes_before_the_configured_one(rise: Program, wire: str) -> None:
+    config = rise.home / "config.toml"
+    config.write_text(f"[providers.{wire}]\nbase_url = 'http://127.0.0.1:9'\n", encoding="utf-8")
+    with Loopback([Reply("Answer: 8")], models=["m-1"]) as server:
+        url = server.openai_url if wire == "openai" else server.anthropic_url
+        env = KEYS | {"RISE_CONFIG": str(config), f"{wire.upper()}_BASE_URL": url}
+        answer = rise("ask", "3 + 5?", "-m", f"{wire}:m-1", "--turns", "1", env=env)
+        listed = rise("models", wire, env=env)
+        rows = json.loads(rise("models", "--json", env=env).out)
+        flagged = rise(
+            "models", wire, "--base-url", url, env=env | {f"{wire.upper()}_BASE_URL": "http://[::1]:9"}
+        )
+    assert (answer.out, listed.out, flagged.out) == ("8\n", "m-1\n", "m-1\n")
+    assert next(row["base_url"] for row in rows if row["provider"] == wire) == url
+
+
+# What a cap needs
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "more", "code"),
+    [
+        ("openai:gpt-4o", "http://127.0.0.1:9/v1", (), 3),
+        ("openai:gpt-4o", "http://127.0.0.1:9/v1", ("--price", "1,2"), 0),
+        ("openai:gpt-4o", "https://api.openai.com/v1/", (), 0),
+        ("openai:gpt-4o", None, (), 0),
+        ("anthropic:claude-sonnet-4-5", "http://127.0.0.1:9", (), 3),
+        ("ollama:m", None, (), 0),
+        ("ollama:m", "http://localhost:9/v1", (), 0),
+        ("ollama:m", "https://gateway.example/v1", (), 3),
+        ("local:", None, (), 0),
+    ],
+)
+def test_a_price_is_known_for_the_providers_own_address_alone(
+    rise: Program, model: str, url: str | None, more: tuple[str, ...], code: int
+) -> None:
+    where = ("--base-url", url) if url else ()
+    result = rise("ask", "x?", "--dry-run", "--max-cost", "1", "-m", model, *where, *more, env=KEYS)
+    assert result.code == code
+    assert ("--price IN,OUT" in result.err) == (code == 3)
+
+
+@pytest.mark.parametrize(
+    ("option", "cap"),
+    [
+        ("service_tier=priority", ("--max-cost", "1", "--price", "1,2")),
+        ("best_of=5", ("--max-cost", "1", "--price", "1,2")),
+        ("best_of=5", ("--max-tokens-total", "99999")),
+    ],
+)
+def test_an_option_that_changes_the_bill_does_not_go_with_a_cap(
+    rise: Program, wire: str, option: str, cap: tuple[str, ...]
+) -> None:
+    with Loopback([Reply("Answer: 8")]) as server:
+        capped = rise("ask", "x?", *at(wire, server), *cap, "--option", option, env=KEYS)
+        assert server.connections == 0
+        free = rise("ask", "x?", *at(wire, server), "--turns", "1", "--option", option, env=KEYS)
+    assert (capped.code, capped.out, free.code) == (2, "", 0)
+    assert f"--option '{option.partition('=')[0]}'" in capped.err
+    assert cap[0] in capped.err
+
+
 def test_models_of_a_provider_are_what_it_says(rise: Program, wire: str) -> None:
     names = [f"m-{number}" for number in range(7)]
     with Loopback(models=names, page=3) as server:

@@ -46,6 +46,22 @@ STATED = [
     ("Confidence (0-100): 85", 0.85),
     ("Confidence: 0.5\nConfidence: 0.7", 0.7),
     ("Confidence:\n0.9", 0.9),
+    ("### Confidence\n95%", 0.95),
+    ("**Confidence**\n80%", 0.8),
+    ("## My Confidence\n\n**0.7**", 0.7),
+    ("**Confidence**\nhigh", 0.8),
+    ("### Confidence\nI am not sure about 95%", None),
+    ("### Confidence\n80-90%", None),
+    ("Confidence\n5 apples", None),
+    ("Confidence: \\(85\\%\\)", 0.85),
+    ("Confidence: $85\\%$", 0.85),
+    ("置信度：八成", 0.8),
+    ("我有九成把握", 0.9),
+    ("信心：九成五", 0.95),
+    ("置信度：百分之九十", 0.9),
+    ("置信度：百分之八十五", 0.85),
+    ("置信度：百分之百", 1.0),
+    ("置信度：百分之十百", None),
     ("My confidence in this answer is 85%.", 0.85),
     ("with 90% confidence", 0.9),
     ("95% confidence interval", None),
@@ -82,7 +98,7 @@ STATED = [
     ("Confidence: 90% (I checked)", 0.9),
     ("confidently: 0.9", None),
     ("信心程度：85％", 0.85),
-    ("把握：九成", None),
+    ("把握：九成", 0.9),
     ("信心：高/中/低", None),
 ]
 
@@ -129,6 +145,7 @@ def test_a_percentage_reads_the_same_in_every_notation(percent: int) -> None:
         ("Paris.\n**Confidence (0 to 1):** 0.8\n", "Paris."),
         ("Paris\nConfidence: unsure", "Paris"),
         ("Paris\nConfidence:\n90%", "Paris"),
+        ("Paris\n\n### My Confidence\n90%", "Paris"),
         ("Paris\nI'm 90% sure.", "Paris"),
         ("Paris (confidence: 80%)", "Paris"),
         ("Paris\n<confidence>0.8</confidence>", "Paris"),
@@ -152,5 +169,6 @@ def test_a_confidence_on_the_same_line_is_cut_off(tail: str) -> None:
 
 def test_blanked_reports_leave_no_number() -> None:
     text = "There are 18.\nConfidence: 95%\nI am 90% confident in it, with 80% confidence, confidence is 0.7."
+    text += "\n### Confidence\n95%\n"
     assert not set("950") & set(blank_reports(text))
     assert "18" in blank_reports(text)

@@ -212,6 +212,7 @@ async def test_what_is_missing_is_said_with_three_ways_to_go_on(
         (tmp_path / "xllamacpp" / "__init__.py").touch()
     said = run(CONNECT.format(path=path), SOURCE, tmp_path).stdout
     assert said.startswith(f"3 {message}; set a provider's key such as OPENAI_API_KEY, or run `uv sync`")
+    assert "`pip install '.[local]'`" in said
     assert "local:/path/to/model.gguf" in said
     assert "--model ollama:NAME or --base-url" in said
 

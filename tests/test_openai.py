@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from loopback import Loopback, Malformed, Reply, Tokens
 from wires import KEY, WIRES, ask, opened, request
 
-from rise_cli.chat import Sampling
+from rise_cli.chat import CallKey, Request, Sampling
 from rise_cli.chat.openai import OpenAIChat
-from rise_cli.core.domain import Message, Usage
+from rise_cli.core.domain import Message, Purpose, Usage
 from rise_cli.errors import ProviderError, UsageError
 
 ASKED = {"model": "m-1", "messages": [{"role": "user", "content": "6 times 7?"}]}
@@ -54,6 +55,21 @@ async def test_the_body_holds_what_was_asked_for_and_nothing_else(
 async def test_the_requests_limit_goes_before_the_settings() -> None:
     async with opened("openai", "http://127.0.0.1:9/v1", sampling=Sampling(max_tokens=5)) as chat:
         assert chat.body(request(max_tokens=3))["max_tokens"] == 3
+
+
+async def test_every_call_has_a_seed_of_its_own_and_the_same_in_every_run() -> None:
+    calls = [(chain, turn) for chain in range(1, 21) for turn in range(1, 6)]
+
+    async def seeds(seed: int) -> list[Any]:
+        async with opened("openai", "http://127.0.0.1:9/v1", sampling=Sampling(seed=seed)) as chat:
+            keys = [CallKey("p", chain, turn, Purpose.ATTEMPT) for chain, turn in calls]
+            return [chat.body(Request(key, (Message("user", "Q"),)))["seed"] for key in keys]
+
+    drawn = await seeds(7)
+    assert drawn[:2] == [7, int.from_bytes(sha256(b"7/2/1").digest()[:4], "big") & 0x7FFFFFFF]
+    assert len(set(drawn)) == len(calls)
+    assert drawn == await seeds(7)
+    assert not set(drawn) & set(await seeds(8))
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rise_cli.chat import CallKey, Request
-from rise_cli.chat.prices import Flat, Free, Listed, Priced, Tariff, parse_price, tariff_for
+from rise_cli.chat.prices import Flat, Free, Listed, Priced, Tariff, tariff_for
 from rise_cli.core.domain import Completion, Message, Purpose, Usage
-from rise_cli.errors import UsageError
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
@@ -202,23 +201,6 @@ def test_a_free_variant_is_free() -> None:
         model for provider, model in every_model() if provider == "openrouter" and model.endswith(":free")
     ]
     assert isinstance(tariff_for("openrouter", free[0]), Free)
-
-
-@pytest.mark.parametrize(
-    ("text", "prices"),
-    [("0.15,0.6", (0.15, 0.6)), (" 3 , 15 ", (3.0, 15.0)), ("0,0", (0.0, 0.0)), ("1e-3,.5", (0.001, 0.5))],
-)
-def test_a_price_from_the_command_line(text: str, prices: tuple[float, float]) -> None:
-    assert parse_price(text) == prices
-
-
-@pytest.mark.parametrize(
-    "text", ["", "1", "1,2,3", "a,b", "-1,2", "1,-2", "nan,1", "1,inf", "1e400,1", "0.15;0.6", "$1,2", ","]
-)
-def test_a_price_that_is_none(text: str) -> None:
-    with pytest.raises(UsageError, match="--price as IN,OUT") as caught:
-        parse_price(text)
-    assert repr(text) in str(caught.value)
 
 
 class Replying:

@@ -14,10 +14,8 @@ from rise_cli.chat import Sampling, connect, list_models
 from rise_cli.chat.providers import (
     PROVIDERS,
     find_base_url,
-    find_key,
     parse_model,
     require_key,
-    with_key,
 )
 from rise_cli.errors import CredentialsError, UsageError
 
@@ -114,23 +112,18 @@ def test_an_address_must_be_one(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "environ", "key"),
+    ("given", "environ", "url"),
     [
-        ("openai", {"OPENAI_API_KEY": "a"}, "a"),
-        ("openai", {"OPENAI_API_KEY": ""}, None),
-        ("gemini", {"GOOGLE_API_KEY": "g"}, "g"),
-        ("gemini", {"GOOGLE_API_KEY": "g", "GEMINI_API_KEY": "h"}, "h"),
-        ("groq", {"OPENAI_API_KEY": "a"}, None),
+        (None, {}, "http://mine/v1"),
+        (None, {"OPENAI_BASE_URL": "http://env/v1"}, "http://env/v1"),
+        ("http://flag/v1", {"OPENAI_BASE_URL": "http://env/v1"}, "http://flag/v1"),
+        ("http://flag/v1", {}, "http://flag/v1"),
     ],
 )
-def test_keys_come_from_the_environment(name: str, environ: dict[str, str], key: str | None) -> None:
-    assert find_key(PROVIDERS[name], environ) == key
-
-
-def test_the_first_provider_with_a_key() -> None:
-    found = with_key({"GROQ_API_KEY": "g", "ANTHROPIC_API_KEY": "a", "OLLAMA_API_KEY": "o"})
-    assert found is PROVIDERS["anthropic"]
-    assert with_key({"OLLAMA_API_KEY": "o"}) is None
+def test_what_is_configured_comes_after_the_environment(
+    given: str | None, environ: dict[str, str], url: str
+) -> None:
+    assert find_base_url(PROVIDERS["openai"], given, environ, "http://mine/v1/") == url
 
 
 @pytest.mark.parametrize("name", [name for name, row in PROVIDERS.items() if row.needs_key])
@@ -156,16 +149,15 @@ def test_a_key_that_cannot_be_sent_is_not_shown(key: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, row in PROVIDERS.items() if row.remote])
-async def test_every_provider_connects(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_provider_connects(name: str) -> None:
     row = PROVIDERS[name]
-    monkeypatch.setenv(row.key_vars[0], KEY)
     with Loopback([Reply("42")], models=["m-1"]) as server:
         url = server.anthropic_url if row.wire == "anthropic" else server.openai_url
-        chat = connect(f"{name}:m", base_url=url, sampling=Sampling(temperature=0.5), notice=silent)
+        chat = connect(f"{name}:m", key=KEY, base_url=url, sampling=Sampling(temperature=0.5), notice=silent)
         got = await chat.complete(request())
         await chat.aclose()
         await chat.aclose()
-        assert await list_models(row, None, url) == ["m-1"]
+        assert await list_models(row, KEY, url) == ["m-1"]
     assert got.reply == "42"
     assert KEY in server.seen[0].headers["authorization"]
     assert server.seen[0].body["temperature"] == 0.5

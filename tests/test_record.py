@@ -27,7 +27,8 @@ from rise_cli.core.domain import (
     Usage,
     Verdict,
 )
-from rise_cli.history.record import cost, dumps, schema, to_record, total, why_failed
+from rise_cli.history.outcome import cost, why_failed
+from rise_cli.history.record import dumps, schema, to_record, total
 
 # The example of the design, verbatim but for its ellipses.
 EXAMPLE = json.loads("""

@@ -489,7 +489,7 @@ def test_nothing_shows_a_key(place: Place) -> None:
     )
     resolved = place.resolve(
         {
-            "base_url": f"https://{KEY}@host/v1?api-key={bare}",
+            "base_url": f"https://{KEY}@host/v1?api-key={bare}&key={bare}",
             "check": f"verify --token {bare} --api-key={bare} -H 'Authorization: Bearer {bare}' {KEY}",
             "option": [f"api_key={bare}", f'nested={{"authorization": "{bare}", "x": ["{KEY}"]}}', "user=me"],
         },
@@ -501,6 +501,8 @@ def test_nothing_shows_a_key(place: Place) -> None:
     assert "'user': 'me'" in shown
     known = describe(place.resolve({"role": "a-bare-word"}), frozenset({"bare"}))
     assert ("role", "a-[hidden]-word", "flag") in known
+    addressed = describe(place.resolve({"base_url": "http://host/v1?key=abcdef"}))
+    assert ("base_url", "http://host/v1?key=[hidden]", "flag") in addressed
     assert KEY in resolved.key_cmds["openai"]
 
 

@@ -315,6 +315,10 @@ async def test_no_foreign_error_stays_in_the_chain(fault: Fault, wire: str) -> N
         ("gsk_1234567890 xai-1234567890 AIzaSyA1234567890", "*** *** ***"),
         ("authorization: Bearer abc.def", "authorization: Bearer ***"),
         ("https://host/v1?key=12345&x=1", "https://host/v1?key=***&x=1"),
+        (
+            "http://host/v1?a=1&API_KEY=12345 and ?access_token=67",
+            "http://host/v1?a=1&API_KEY=*** and ?access_token=***",
+        ),
         ("task-force risk-free", "task-force risk-free"),
     ],
 )
@@ -327,6 +331,28 @@ def test_no_surrounding_brings_a_key_back(before: str, after: str, key: str) -> 
     shown = redact(before + key + after, key)
     assert key not in shown
     assert len(shown) <= 300
+
+
+MINE = "Abcd1234efgh5678ijkl9012"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("key abcd1234****9012 is wrong", "key *** is wrong"),
+        ("key Abcd****************9012 is wrong", "key *** is wrong"),
+        ("key 'Abcd1234...' is wrong", "key '***...' is wrong"),
+        ("key …ijkl9012, again", "key ***, again"),
+        ("key Abcd1…9012", "key ***"),
+        ("key ABCD 1234 **** 9012", "key *** ***"),
+        (MINE.upper(), "***"),
+        (f"is {MINE[:9]}\n  {MINE[9:]} wrong", "is *** wrong"),
+        ("abcd is no key, 9012 neither", "abcd is no key, 9012 neither"),
+        ("wait... 2 * 3 …", "wait... 2 * 3 …"),
+    ],
+)
+def test_a_key_that_is_echoed_in_part_or_otherwise_written(text: str, shown: str) -> None:
+    assert redact(text, MINE) == shown
 
 
 # Waiting

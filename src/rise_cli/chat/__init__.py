@@ -96,7 +96,8 @@ def connect(  # noqa: PLR0913 — the one place where a name, its options and th
     slots: int = 1,
     context_tokens: int | None = None,
 ) -> Chat:
-    """A chat with `provider:model`. `key` and `base_url` go before the environment's.
+    """A chat with `provider:model`. `key` is not looked for elsewhere; `base_url` goes before the
+    provider's own variable.
 
     `timeout_s` bounds one attempt. `slots` and `context_tokens` size the embedded engine: calls in
     flight, and the longest conversation. Raises `UsageError` for an unknown provider or an unusable

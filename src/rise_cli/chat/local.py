@@ -180,7 +180,7 @@ def _embedded_weights() -> Path:
 def _ways_on(missing: str) -> str:
     return (
         f"{missing}; set a provider's key such as OPENAI_API_KEY, or run `uv sync` in a checkout (or "
-        "`pip install 'rise-cli[local]'`, then --model local:/path/to/model.gguf), or name a server of "
+        "`pip install '.[local]'` there, then --model local:/path/to/model.gguf), or name a server of "
         "your own with --model ollama:NAME or --base-url"
     )
 

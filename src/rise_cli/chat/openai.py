@@ -18,7 +18,17 @@ import httpx2
 from rise_cli.chat import Request, Sampling
 from rise_cli.chat.hearing import Heard
 from rise_cli.chat.translate import Endpoint
-from rise_cli.chat.wire import Body, attempt, check_options, client_options, count, fetch, first, mapping
+from rise_cli.chat.wire import (
+    Body,
+    attempt,
+    check_options,
+    client_options,
+    count,
+    fetch,
+    first,
+    mapping,
+    seed_of,
+)
 from rise_cli.core.domain import Completion, Usage
 from rise_cli.errors import ProviderError
 
@@ -77,7 +87,7 @@ class OpenAIChat:
             self.limit_names[official]: limit if limit is not None else self.default_max_tokens,
             "temperature": chosen.temperature,
             "top_p": chosen.top_p,
-            "seed": chosen.seed,
+            "seed": None if chosen.seed is None else seed_of(chosen.seed, request.key),
             "reasoning_effort": chosen.reasoning_effort,
         }
         body: dict[str, object] = {

@@ -11,12 +11,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 from rise_cli.chat import Chat, Request
 from rise_cli.core.domain import Completion, Usage
-from rise_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from genai_prices.types import MatchLogic, ModelInfo, ModelPrice, Provider, TieredPrices
@@ -147,23 +146,6 @@ def tariff_for(
         return Free()
     known = all(price.input_mtok is not None and price.output_mtok is not None for price in prices)
     return Listed(provider, listed, now) if known else None
-
-
-def parse_price(text: str) -> tuple[float, float]:
-    """`IN,OUT` in USD per million tokens, as in `0.15,0.6`. `UsageError` for anything else."""
-    wrong = UsageError(
-        f"write --price as IN,OUT in USD per million tokens, such as 0.15,0.6, not as {text!r}"
-    )
-    parts = text.split(",")
-    if len(parts) != 2:
-        raise wrong
-    try:
-        prices = [Decimal(part.strip()) for part in parts]
-    except InvalidOperation:
-        raise wrong from None
-    if not all(price.is_finite() and 0 <= price < 1_000_000_000 for price in prices):
-        raise wrong
-    return float(prices[0]), float(prices[1])
 
 
 def exact(amount: float) -> Decimal:

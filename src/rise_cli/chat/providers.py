@@ -1,6 +1,6 @@
 """Who serves models: names, addresses, key variables and default models, in one table.
 
-Looking something up here imports no SDK and calls nobody. `list_models` does both.
+Looking something up here imports no SDK and calls nobody.
 """
 
 from __future__ import annotations
@@ -9,14 +9,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rise_cli.core.address import is_address
 from rise_cli.errors import CredentialsError, UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,29 +156,23 @@ def _unknown(name: str, head: str, colon: bool) -> str:
     return f"unknown provider {head!r} in {name!r}; {meant}The providers are {known}"
 
 
-def with_key(environ: Mapping[str, str] = os.environ) -> Provider | None:
-    """The first provider of the table that needs a key and has one in the environment."""
-    return next((p for p in _TABLE if p.needs_key and find_key(p, environ)), None)
-
-
-def find_key(provider: Provider, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The provider's key from the environment; an empty variable counts as unset."""
-    found = (environ.get(variable, "").strip() for variable in provider.key_vars)
-    return next(filter(None, found), None)
-
-
 def find_base_url(
-    provider: Provider, given: str | None = None, environ: Mapping[str, str] = os.environ
+    provider: Provider,
+    given: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    configured: str | None = None,
 ) -> str:
-    """Where to send requests: what was given, else the provider's own variable, else its default.
+    """Where to send requests: what was given, else the provider's own variable, else what the user
+    has configured for it, else its default.
 
     `UsageError` where that is not an http or https address, or names a user.
     """
     url = given or (environ.get(provider.url_var, "").strip() if provider.url_var else "")
+    if url and provider.name == "ollama" and not given:
+        url = _ollama(url)
+    url = url or configured or ""
     if not url:
         return provider.base_url
-    if provider.name == "ollama" and not given:
-        url = _ollama(url)
     if not is_address(url):
         raise UsageError(
             f"write the base URL as http://host:port/path or https://…, not as {url.rpartition('@')[2]!r}"
@@ -209,13 +199,18 @@ def _ollama(host: str) -> str:
     return f"{scheme if given else 'http'}://{name}:{port}/{path.strip('/') or 'v1'}"
 
 
+def is_loopback(base_url: str) -> bool:
+    """Whether the address is this machine's own."""
+    return urlsplit(base_url).hostname in {"127.0.0.1", "localhost", "::1"}
+
+
 def require_key(provider: Provider, key: str | None, base_url: str) -> str | None:
-    """The key to send: what was given, else the environment's; None where none is needed.
+    """The key to send, as it was given; None where there is none and none is needed.
 
     A server of one's own may need none, so only a provider's own address demands one.
     `CredentialsError` names the variables to set; it never holds the key.
     """
-    found = (key or "").strip() or find_key(provider)
+    found = (key or "").strip() or None
     if found and not (found.isascii() and found.isprintable() and " " not in found):
         raise CredentialsError(f"the key for {provider.name} holds characters that no key has; set it again")
     if found or not provider.needs_key or base_url != provider.base_url:

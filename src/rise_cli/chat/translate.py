@@ -19,6 +19,7 @@ from email.utils import parsedate_to_datetime
 from rise_cli.chat.complaints import Complaint, is_too_long, read_complaint, status_of
 from rise_cli.chat.providers import PROVIDERS
 from rise_cli.core.controls import printable
+from rise_cli.core.secrets import strike
 from rise_cli.errors import ConfigurationError, CredentialsError, ProviderError, RiseError, UsageError
 
 _LONGEST = 300
@@ -68,22 +69,11 @@ def from_event(error: object, endpoint: Endpoint, sent: Collection[str], started
 def redact(text: str, key: str | None) -> str:
     """`text` made safe to show: no terminal controls, no key, on one line, at most 300 characters.
 
-    Masked are the key itself, whatever looks like somebody's key, and passwords in addresses.
+    Masked are the key itself, however it is echoed, and whatever else `strike` takes for a secret.
     """
-    text = printable(text)
-    if key and len(key) >= 4:
-        text = text.replace(key, "***")
-    text = " ".join(_SECRET.sub("***", text).split())
+    struck = strike(printable(text), "***", [key] if key else [])
+    text = " ".join(re.sub(r"\*{3,}", "***", struck).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-
-
-_SECRET = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai|tgp|hf)[-_][\w*.\-]{4,}"  # the prefixes that providers give their keys
-    r"|\bAIza[\w\-]{10,}"
-    r"|(?i:(?<=bearer )[^\s'\"]{4,})"
-    r"|(?<=://)[^/\s@]+(?=@)"
-    r"|(?<=[?&]key=)[^&\s]+"
-)
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:

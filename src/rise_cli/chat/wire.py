@@ -8,16 +8,17 @@ models cost more than the rest of a call together, and trip over what compatible
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any, Protocol, TypedDict, cast
-from urllib.parse import urlsplit
 
 import httpx2
 
-from rise_cli.chat import Sampling
+from rise_cli.chat import CallKey, Sampling
 from rise_cli.chat.hearing import Heard
+from rise_cli.chat.providers import is_loopback
 from rise_cli.chat.translate import Endpoint, from_event, translated
 from rise_cli.core.domain import Completion
 from rise_cli.errors import ProviderError, UsageError
@@ -186,6 +187,16 @@ def check_options(sampling: Sampling) -> None:
             raise UsageError(f"--option cannot set {name!r}: rise sets it itself")
 
 
+def seed_of(seed: int, key: CallKey) -> int:
+    """The seed to send with a call: the user's own for the first turn of the first chain, and for every
+    other one drawn from it, or chains that ask the same would all be told the same. 31 bits, and the
+    same in every run."""
+    if key.chain == key.turn == 1:
+        return seed
+    digest = hashlib.sha256(f"{seed}/{key.turn}/{key.chain}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+
+
 class _ClientOptions(TypedDict, total=False):
     limits: httpx2.Limits
     timeout: httpx2.Timeout
@@ -206,7 +217,6 @@ def client_options(base_url: str) -> _ClientOptions:
         "limits": httpx2.Limits(max_connections=10_000, keepalive_expiry=15),
         "timeout": httpx2.Timeout(None, connect=10),
     }
-    parts = urlsplit(base_url)
-    if parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}:
+    if base_url.lower().startswith("http:") and is_loopback(base_url):
         options |= {"verify": False, "trust_env": False, "follow_redirects": False}
     return options

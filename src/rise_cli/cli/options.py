@@ -38,7 +38,7 @@ OPTIONS = (
     Opt("temperature", ("--temperature",), float, "X", "Sampling temperature. Not sent unless given.", MODEL),
     Opt("top_p", ("--top-p",), float, "X", "Nucleus sampling. Not sent unless given.", MODEL),
     Opt("max_tokens", ("--max-tokens",), int, "N", "Most tokens in one reply.", MODEL),
-    Opt("seed", ("--seed",), int, "N", "Seed of the provider's sampling and of the method's own draws.", MODEL),
+    Opt("seed", ("--seed",), int, "N", "Seed of the provider's sampling (every call sends one of its own, drawn from this) and of the method's own draws.", MODEL),
     Opt("reasoning_effort", ("--reasoning-effort",), str, "WORD", "How hard a reasoning model thinks: low, medium, high or what it offers.", MODEL),
     Opt("option", ("--option",), list[str], "K=V", "Any other request parameter; may be repeated.", MODEL),
     Opt("stream", ("--stream/--no-stream",), bool, None, "Show replies as they are written. Default: on where they are shown.", MODEL),

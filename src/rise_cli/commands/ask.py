@@ -208,7 +208,7 @@ def _verdict(job: Job, trajectory: Trajectory) -> RiseError | None:
 
 
 def _misfortune(trajectory: Trajectory) -> RiseError:
-    from rise_cli.history.record import why_failed
+    from rise_cli.history.outcome import why_failed
 
     end, so_far, why = trajectory.end, _so_far(trajectory), why_failed(trajectory.done)
     cut_off: dict[StopReason, RiseError] = {

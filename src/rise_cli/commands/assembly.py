@@ -29,7 +29,7 @@ _USUAL_REPLY = 512  # tokens; what the embedded model is held to
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Which model at which provider, and how to get there."""
+    """Which model at which provider, and how to get there. `base_url` is None for what is not remote."""
 
     provider: Provider
     model: str
@@ -79,13 +79,14 @@ def method(resolved: Resolved) -> Method:
         threshold=settings.threshold,
         patience=settings.patience,
         early_stop=settings.early_stop,
+        strict=settings.strict,
     )
     return Method(protocol, role, policy)
 
 
 def endpoint(resolved: Resolved, env: Mapping[str, str], notice: Notice) -> Endpoint:
     """The model that is named, else the first provider whose key is set, else the embedded one."""
-    from rise_cli.chat.providers import PROVIDERS, parse_model
+    from rise_cli.chat.providers import PROVIDERS, find_base_url, parse_model
 
     settings = resolved.settings
     name = settings.model
@@ -103,8 +104,10 @@ def endpoint(resolved: Resolved, env: Mapping[str, str], notice: Notice) -> Endp
         name = f"{chosen.name}:"
         notice(_chosen_for(chosen))
     provider, model = parse_model(name)
-    base_url = settings.base_url or resolved.base_urls.get(provider.name)
-    return Endpoint(provider, model, base_url, key_of(provider) if provider.remote else None)
+    if not provider.remote:
+        return Endpoint(provider, model, None, None)
+    base_url = find_base_url(provider, settings.base_url, env, resolved.base_urls.get(provider.name))
+    return Endpoint(provider, model, base_url, key_of(provider))
 
 
 def _chosen_for(provider: Provider) -> str:
@@ -117,21 +120,37 @@ def tariff(settings: Settings, at: Endpoint, *, shown: bool = True) -> Tariff | 
     """What the model's tokens cost, or None where nobody knows, or nobody asks.
 
     `shown` says whether a cost will be shown; the list of prices takes a tenth of a second to load.
+    A provider's prices are for its own address alone: what another server asks is not known.
     Raises ConfigurationError where `--max-cost` needs a price and there is none.
     """
     from rise_cli.chat.prices import Free, tariff_for
+    from rise_cli.chat.providers import is_loopback
 
-    if settings.price is None and not at.provider.needs_key and at.base_url is None:
+    keyless = not at.provider.needs_key
+    if settings.price is None and keyless and (at.base_url is None or is_loopback(at.base_url)):
         return Free()
     if not shown and settings.max_cost is None:
         return None
-    known = tariff_for(at.provider.prices_id, at.model, price=settings.price)
+    prices_id = at.provider.prices_id if at.base_url == at.provider.base_url else None
+    known = tariff_for(prices_id, at.model, price=settings.price)
     if known is None and settings.max_cost is not None:
         raise ConfigurationError(
             f"the price of {at.name!r} is not known, so --max-cost {settings.max_cost:g} cannot be kept; "
             "give it with --price IN,OUT in USD per million tokens, or use --max-tokens-total"
         )
     return known
+
+
+def _check_capped(settings: Settings) -> None:
+    """Refuse options under which a cap would not hold: another price, or more than one reply."""
+    caps = {"--max-cost": settings.max_cost, "--max-tokens-total": settings.max_tokens_total}
+    bound = {"service_tier": ("--max-cost",), "best_of": tuple(caps)}
+    for name in bound.keys() & settings.option.keys():
+        for cap in bound[name]:
+            if caps[cap] is not None:
+                raise UsageError(
+                    f"--option {name!r} changes what is billed, so {cap} cannot be kept; leave one out"
+                )
 
 
 def sampling(settings: Settings) -> Sampling:
@@ -166,11 +185,15 @@ def attempts(
     settings: Settings, at: Endpoint, price: Tariff | None, *, notice: Notice, stream: bool, room: Room
 ) -> Line:
     """Connect to the model, with prices and the budget around it: what one attempt at a call passes.
-    Nothing is sent yet."""
+    Nothing is sent yet.
+
+    Raises as `connect` does, and UsageError for an option that a cap does not allow.
+    """
     from rise_cli.chat.budget import DEFAULT_OUTPUT, Budgeted, Wallet
     from rise_cli.chat.local import EMBEDDED_MAX_TOKENS
     from rise_cli.chat.prices import Priced
 
+    _check_capped(settings)
     asked = sampling(settings)
     chat = connect(
         at.name,

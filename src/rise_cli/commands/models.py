@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from rise_cli.chat.providers import PROVIDERS, Provider
+from rise_cli.chat.providers import PROVIDERS, Provider, find_base_url
 from rise_cli.core.controls import printable
 from rise_cli.settings import Resolved, find_key, resolve, working_folder
 
@@ -33,27 +33,33 @@ def _providers(resolved: Resolved, as_json: bool) -> None:
     rows = [
         {
             "provider": p.name,
-            "key": _key(p, resolved),
+            "key": ("set" if source else "missing") if p.needs_key else "not needed",
+            "key_source": source,
             "key_variables": list(p.key_vars),
-            "base_url": resolved.base_urls.get(p.name) or p.base_url or None,
+            "base_url": _base_url(p, resolved) or None,
             "default_model": p.default_model or None,
         }
-        for p in PROVIDERS.values()
+        for p, source in ((p, _key_source(p, resolved)) for p in PROVIDERS.values())
     ]
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
     for row in rows:
         variables = ", ".join(row["key_variables"]) if isinstance(row["key_variables"], list) else ""
-        state = {"set": f"key set ({variables})", "missing": f"no key; set {variables}"}
+        state = {"set": f"key set ({row['key_source']})", "missing": f"no key; set {variables}"}
         shown = state.get(str(row["key"]), "needs no key")
         sys.stdout.write(f"{row['provider']:<11}  {shown:<45}  {row['default_model'] or ''}".rstrip() + "\n")
 
 
-def _key(provider: Provider, resolved: Resolved) -> str:
-    if not provider.needs_key:
-        return "not needed"
-    return "set" if _key_of(provider, resolved) else "missing"
+def _key_source(provider: Provider, resolved: Resolved) -> str | None:
+    """The variable that holds the key, or `key_cmd`; None where no key is set or needed."""
+    if not provider.needs_key or not _key_of(provider, resolved):
+        return None
+    return next((name for name in provider.key_vars if os.environ.get(name, "").strip()), "key_cmd")
+
+
+def _base_url(provider: Provider, resolved: Resolved, given: str | None = None) -> str:
+    return find_base_url(provider, given, os.environ, resolved.base_urls.get(provider.name))
 
 
 def _key_of(provider: Provider, resolved: Resolved) -> str | None:
@@ -67,5 +73,5 @@ def _models_of(name: str, resolved: Resolved) -> list[str]:
     from rise_cli.chat.providers import parse_model
 
     provider, _ = parse_model(f"{name.rstrip(':')}:any")
-    url = resolved.settings.base_url or resolved.base_urls.get(provider.name)
+    url = _base_url(provider, resolved, resolved.settings.base_url)
     return asyncio.run(list_models(provider, _key_of(provider, resolved), url))

@@ -17,9 +17,13 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
+from typing import TypeVar
 
 from rise_cli.core.canonical import canonical, equal, formula
 from rise_cli.core.domain import Kind
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 _MOST_REMEMBERED = 4_096
 _START_S = 60.0
@@ -37,8 +41,10 @@ class Comparer:
 
     `same` blocks, for up to `limit_s` seconds a pair (and some seconds more when the child has to start):
     call it off the event loop unless `core.canonical.equal` has an opinion. A pair that overruns, or
-    that crashes the child, is not the same. `notice` is told, once, if the child cannot be started;
-    formulas are then the same only if they are spelt the same. `python` runs the child.
+    that crashes the child, is not the same, and its answers are from then on the same as others only if
+    spelling says so (but for one that algebra had been asked about before: it was not to blame).
+    `notice` is told, once, if the child cannot be started; formulas are then the same only if they are
+    spelt the same. `python` runs the child.
     """
 
     def __init__(
@@ -55,6 +61,8 @@ class Comparer:
         self._child: _Child | None = None
         self._unusable = False
         self._remembered: dict[tuple[str, str, Kind], bool] = {}
+        self._answered: dict[str, None] = {}
+        self._overran: dict[str, None] = {}
 
     def same(self, a: str, b: str, kind: Kind) -> bool:
         """Whether two answers mean the same. Reflexive and symmetric, but not always transitive."""
@@ -65,10 +73,8 @@ class Comparer:
         key = (first, second, kind)
         with self._lock:
             if key not in self._remembered:
-                if len(self._remembered) >= _MOST_REMEMBERED:
-                    del self._remembered[next(iter(self._remembered))]
                 gold, target = sorted((formula(a, kind), formula(b, kind)))
-                self._remembered[key] = self._ask(gold, target)
+                _remember(self._remembered, key, self._ask(gold, target))
             return self._remembered[key]
 
     def close(self) -> None:
@@ -85,6 +91,9 @@ class Comparer:
         self.close()
 
     def _ask(self, gold: str, target: str) -> bool:
+        pair = {gold, target}
+        if pair & self._overran.keys():
+            return False
         try:
             child = self._running()
             reply = child.ask({"gold": gold, "target": target}, self._limit_s) if child else False
@@ -93,6 +102,8 @@ class Comparer:
             raise
         if reply is None:
             self._discard()
+        for text in pair if reply is not None else pair - self._answered.keys() or pair:
+            _remember(self._answered if reply is not None else self._overran, text, None)
         return reply is True
 
     def _running(self) -> _Child | None:
@@ -119,6 +130,12 @@ class Comparer:
         if self._child is not None:
             self._child.close()
             self._child = None
+
+
+def _remember(kept: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    if len(kept) >= _MOST_REMEMBERED:
+        del kept[next(iter(kept))]
+    kept[key] = value
 
 
 class _Child:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+from functools import lru_cache
 
 _ORPHAN_S = 60.0
 _MEMORY = 4 << 30
@@ -34,17 +35,24 @@ def main() -> None:
 
 
 def _equal(gold: str, target: str) -> bool:
-    from math_verify import LatexExtractionConfig, parse, verify
+    from math_verify import verify
 
     try:
         # Their own limits (0: none) use signals, which cannot interrupt a long multiplication.
-        left, right = (
-            parse(f"${text}$", [LatexExtractionConfig()], parsing_timeout=0) for text in (gold, target)
-        )
+        left, right = _parsed(gold), _parsed(target)
         # verify is not symmetric: it follows the notation of its first argument.
         return any(verify(*pair, timeout_seconds=0) for pair in ((left, right), (right, left)))
     except Exception:  # whatever sympy cannot digest is not known to be the same
         return False
+
+
+@lru_cache(maxsize=128)
+def _parsed(text: str) -> list[object]:
+    """What math-verify reads in a formula. Kept, as each of n answers is compared with most of the others."""
+    from math_verify import LatexExtractionConfig, parse
+
+    parsed: list[object] = parse(f"${text}$", [LatexExtractionConfig()], parsing_timeout=0)
+    return parsed
 
 
 def _limit_memory() -> None:

@@ -21,8 +21,8 @@ _LONGEST_FORMULA = 500
 def canonical(answer: str, kind: Kind = Kind.AUTO) -> str:
     """The canonical form of an answer of this kind. Cheap, and never fails.
 
-    - a number by exact value: sign, "about", grouping, fractions, units, currency and a percent sign
-      aside (`50%` is 50; `equal` also lets it be 0.5). Beyond 1,000 digits it is text.
+    - a number by exact value: sign, "about", grouping, fractions, units and currency aside. A percentage
+      is its hundredth, for every kind: `50%` is `0.5` and never `50`. Beyond 1,000 digits it is text.
     - a choice by its upper-case letter, several by theirs in order (`A,C`).
     - text by case, spacing, quotation marks, emphasis, final full stop and Unicode form (NFKC).
     - a formula (`auto`, `number`, `math`) by one spelling: no delimiters, no optional spaces or sizes.
@@ -36,21 +36,17 @@ def canonical(answer: str, kind: Kind = Kind.AUTO) -> str:
 
 
 def equal(a: str, b: str, kind: Kind = Kind.AUTO) -> bool | None:
-    """Whether two answers are the same as far as spelling tells; None if only algebra can tell.
-
-    A percentage equals both its number and its fraction: `50%` is `50`, and `50%` is `0.5`.
-    """
+    """Whether two answers are the same as far as spelling tells; None if only algebra can tell."""
     if canonical(a, kind) == canonical(b, kind):
         return True
-    if kind in (Kind.CHOICE, Kind.TEXT):
-        return False
     left, right = quantity(a, kind), quantity(b, kind)
-    if left and right:
-        share, plain = (left, right) if left.percent else (right, left)
-        return left.percent != right.percent and share.value == 100 * plain.value
+    if kind in (Kind.CHOICE, Kind.TEXT) or (left and right):
+        return False
     if not (left or _is_formula(a, kind)) or not (right or _is_formula(b, kind)):
         return False
     if _is_equation(a, kind) != _is_equation(b, kind):
+        return False
+    if kind is not Kind.MATH and {_enclosed(a, kind), _enclosed(b, kind)} == {"set", "ordered"}:
         return False
     return None if _is_worth(a, kind) or _is_worth(b, kind) else False
 
@@ -128,7 +124,7 @@ def formula(answer: str, kind: Kind = Kind.AUTO) -> str:
     """An answer in one spelling of LaTeX, without delimiters, ready to stand between dollar signs."""
     number = quantity(answer, kind)
     if number is not None:
-        return str(number.value) + ("\\%" if number.percent else "")
+        return str(number.value)
     text = answer.strip(_EDGES).rstrip(".。")
     if not text.isascii():
         for sign, command in _UNICODE_MATH.items():
@@ -163,8 +159,34 @@ def _is_formula(answer: str, kind: Kind) -> bool:
     text = re.sub(r"\\(?:begin|end)\{[a-z]+\}|\\[A-Za-z]+", " ", _WRITTEN.sub(" ", formula(answer, kind)))
     if not _FORMULA_CHARACTERS.fullmatch(text + " "):
         return False
+    if kind is not Kind.MATH and _is_notation(answer, kind):
+        return False
     longest = 3 if kind is Kind.MATH else 2
     return all(len(word) <= longest or _FUNCTION.fullmatch(word) for word in re.findall("[A-Za-z]+", text))
+
+
+# Algebra would multiply what these name, so that `H2` were `2H`, `9 am` were `9 pm` and `e4 e5` were `e5 e4`.
+_NOTATION = re.compile(
+    r"(?<![A-Za-z])(?i:a\.?m|p\.?m|b\.?c|a\.?d|b\.?c\.?e|c\.?e)(?![A-Za-z])|\d:\d\d|[A-Za-z][\dA-Z]"
+)
+_WORDS_IN_A_ROW = re.compile(r"[A-Za-z]\s+[A-Za-z]")
+
+
+def _is_notation(answer: str, kind: Kind) -> bool:
+    """Whether letters in an answer stand for a time, a chemical, a square or a word, and not for numbers."""
+    text = _WRITTEN.sub(r"\1", formula(answer, kind))
+    text = re.sub(rf"\\[A-Za-z]+|(?<![A-Za-z])(?:{_FUNCTION.pattern})(?![A-Za-z])", "+", text)
+    row = _WORDS_IN_A_ROW.search(text) is not None and "\\" not in formula(_WRITTEN.sub(r"\1", answer), kind)
+    return row or _NOTATION.search(text) is not None
+
+
+def _enclosed(answer: str, kind: Kind) -> str:
+    """`set` for a list in braces, `ordered` for one in round or square brackets, else nothing."""
+    text = formula(answer, kind)
+    if "," not in text:
+        return ""
+    ends = text.removeprefix("\\")[:1] + text[-1:]
+    return {"{}": "set", "()": "ordered", "[]": "ordered", "(]": "ordered", "[)": "ordered"}.get(ends, "")
 
 
 _NAME = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\s?\(\s?[A-Za-z]\s?\))?")

@@ -14,8 +14,20 @@ _LINE = re.compile(
     r"(?m)^[ \t>*_•\-]{0,12}(?:[(\[【]([A-Z])[)\]】]|([A-Z])(?:[).、]|(:)))"
     r"(?=[*_]{0,3}(?:[ \t]|[^\W\d_]{2}|[-$\\\d(]))"
 )
+# "a) ..", "(a) ..", "a. .." at the start of a line, as the parts of a task also are.
+_LOWER_LINE = re.compile(
+    r"(?m)^[ \t>*_•\-]{0,12}(?:[(\[]([a-z])[)\]]|([a-z])[).])(?=[*_]{0,3}[ \t]{1,9}\S)(?P<text>[^\n]*)"
+)
+_PART = re.compile(
+    r"[*_ \t]{0,12}(?:what|why|how|when|where|which|who|is|are|does|do|can|compute|calculate|find|show|prove|"
+    r"determine|evaluate|explain|describe|define|derive|discuss|state|give|list|name|write|draw|sketch|plot|"
+    r"solve|simplify|factor|estimate|verify|compare|use|using|suppose|let|if|implement|identify)(?![A-Za-z])"
+    r"|.{0,999}\?\s*$",
+    re.IGNORECASE,
+)
+_FEWEST_LOWER = 3
 # "(A) x (B) y" and "A) x B) y" within a line.
-_INLINE = re.compile(r"(?<![A-Za-z0-9_(])(?:\(([A-Z])\)|([A-Z])\))(?=\s?[^\s,;)])")
+_INLINE = re.compile(r"(?<![A-Za-z0-9_(])(?:\(([A-Z])\)|([A-Z])\))(?=\s?[^\s,;)?])")
 # "A. x B. y C. z" within a line looks like initials too: it must start a sentence.
 _DOTTED = re.compile(r"(?<![A-Za-z0-9_.,&])(?<!and )([A-Z])[.、](?=\s?[^\s,;.])")
 _SENTENCE_START = re.compile(r"(?:^|[?!:.\n])\s*$")
@@ -28,7 +40,8 @@ def fix_kind(kind: Kind, question: str) -> tuple[Kind, tuple[str, ...]]:
     """Decide before turn 1 what the answer is: the kind, and the letters on offer.
 
     `auto` becomes `choice` where the question lists at least two options lettered consecutively from
-    A. The letters are empty for other kinds, and for an explicit `choice` whose options are not
+    A, or on lines of their own at least three from a that are no questions or tasks; letters are
+    upper-case. The letters are empty for other kinds, and for an explicit `choice` whose options are not
     recognised: any letter is then an answer.
     """
     if kind not in (Kind.AUTO, Kind.CHOICE):
@@ -48,7 +61,7 @@ def _listed(question: str) -> tuple[str, ...]:
     if run:
         return run
     run = _run([match[1] or match[2] for match in _INLINE.finditer(question)])
-    if run and not re.search(r"\(?A\)[ \t]*(?:and|,|&)[ \t]*\(?B\)", question):
+    if run and not re.search(r"\(?A\)[ \t]*(?:and|or|,|&|/)[ \t]*\(?B\)", question):
         return run
     dotted = list(_DOTTED.finditer(question))
     starts = [
@@ -56,7 +69,15 @@ def _listed(question: str) -> tuple[str, ...]:
         for m in dotted
         if m[1] != "A" or _SENTENCE_START.search(question[max(0, m.start() - 8) : m.start()])
     ]
-    return _run([match[1] for match in starts])
+    return _run([match[1] for match in starts]) or _lower_case(question)
+
+
+def _lower_case(question: str) -> tuple[str, ...]:
+    lines = list(_LOWER_LINE.finditer(question))
+    if any(_PART.match(match["text"]) for match in lines):
+        return ()
+    run = _run([(match[1] or match[2]).upper() for match in lines])
+    return run if len(run) >= _FEWEST_LOWER else ()
 
 
 def _run(letters: list[str]) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ _LABEL = (
 )
 _DRESS = r"[ \t*_`\"'”’)\]]{0,8}"
 _NOTE = r"(?:[ \t]{0,3}[(\[][^()\[\]\n]{0,60}[)\]])?"
-_COLON = r"(?:[:=>]|[ \t]{0,3}\|)[\s*_`\"'“‘(\[$]{0,12}"
+_COLON = r"(?:[:=>]|[ \t]{0,3}\|)[\s*_`\"'“‘(\[$\\]{0,12}"
 _IS = r"(?:(?:[ \t]in[ \t][^\n:.,]{1,40}?)?[ \t]{1,3}(?:is|of|at|was)[ \t]{1,3}|[ \t]?[是为][ \t]?)[*_]{0,3}"
 _NEARLY = r"(?:(?:about|around|approximately|roughly|nearly|over|~|≈|>=?|<=?|≥|≤|约|大约)[ \t]?)?"
 # Possessive, so that what follows is judged against the whole number. Not a range, not a list.
@@ -58,6 +58,13 @@ _VALUE = rf"{_NEARLY}{_NUMBER}{_SCALE}{_NO_RANGE}|{_WORD}"
 _STATED = re.compile(
     rf"{_LABEL}{_NOTE}{_DRESS}(?:{_COLON}(?:{_VALUE.format(1)})|{_IS}(?:{_VALUE.format(2)}))", re.IGNORECASE
 )
+# A heading with the value below it: "### Confidence", "**Confidence**".
+_BENEATH = re.compile(
+    rf"(?m)^[ \t>]{{0,4}}(?:#{{1,6}}[ \t]{{0,3}}[*_]{{0,3}}|\*{{2,3}}|__)"
+    rf"(?:(?:my|the|overall|final)[ \t]{{1,3}}){{0,2}}{_LABEL}{_NOTE}{_DRESS}\n[\s>*_`\"'(\[$\\\-]{{0,12}}"
+    rf"(?:{_VALUE.format(1)})",
+    re.IGNORECASE,
+)
 _IN_BRACKETS = re.compile(
     rf"[*_]{{0,3}}[ \t]{{0,3}}\([ \t]?{_NEARLY}{_NUMBER.format(1)}{_SCALE.format(1)}[ \t]?\)"
 )
@@ -68,6 +75,10 @@ _FELT = re.compile(
     r"|(?P<zh>\d{1,3}(?:\.\d{1,6})?[ \t]?%)[ \t]?的?(?:把握|信心)",
     re.IGNORECASE,
 )
+_TENTHS = re.compile(
+    "(?:百分之(?P<hundredths>[一二三四五六七八九十百]{1,4})|(?P<tenths>[一二三四五六七八九十])成(?P<rest>[一二三四五六七八九]?))"
+)
+_NUMERALS = "零一二三四五六七八九十"
 _NO_DIGITS = " \t%percntPERCNT"
 _DENIED = re.compile(r"(?:\bnot|n['’]t|\bnever|不是|没有)[ \t]{0,3}$", re.IGNORECASE)
 
@@ -75,8 +86,12 @@ _DENIED = re.compile(r"(?:\bnot|n['’]t|\bnever|不是|没有)[ \t]{0,3}$", re.
 def read_confidence(reply: str) -> float | None:
     """The last confidence that a reply states, from 0 to 1; None if it states none, or one that is
     out of range (`150%`, `-3`, `12/10`). Words count as in `WORDS`."""
-    text = half_width(reply)
-    stated = [(match.start(), _stated(match, text)) for match in _STATED.finditer(text)]
+    text = _TENTHS.sub(_percentage, half_width(reply))
+    stated = [
+        (match.start(), _stated(match, text))
+        for pattern in (_STATED, _BENEATH)
+        for match in pattern.finditer(text)
+    ]
     felt = [
         (match.start(), _fraction((match["n"] or match["zh"]).rstrip(_NO_DIGITS), True, None))
         for match in _FELT.finditer(text)
@@ -86,7 +101,8 @@ def read_confidence(reply: str) -> float | None:
 
 
 def _stated(match: re.Match[str], text: str) -> float | None:
-    word = match["word1"] or match["word2"]
+    second = match.re is _STATED
+    word = match["word1"] or (second and match["word2"])
     if word:
         exact = _IN_BRACKETS.match(text, match.end())
         if exact:  # "high (85%)"
@@ -95,6 +111,20 @@ def _stated(match: re.Match[str], text: str) -> float | None:
     if match["n1"]:
         return _fraction(match["n1"], bool(match["percent1"]), match["of1"])
     return _fraction(match["n2"], bool(match["percent2"]), match["of2"])
+
+
+def _percentage(match: re.Match[str]) -> str:
+    """`八成`, `八成五`, `百分之九十五` with digits and a percent sign; as it was if it is no number."""
+    if match["tenths"]:
+        return f"{_NUMERALS.index(match['tenths']) * 10 + _NUMERALS.index(match['rest'] or '零')}%"
+    numeral = match["hundredths"]
+    if numeral in ("百", "一百"):
+        return "100%"
+    parts = re.fullmatch("(?:([一二三四五六七八九]?)(十))?([一二三四五六七八九]?)", numeral)
+    if parts is None:
+        return match[0]
+    tens = _NUMERALS.index(parts[1] or "一") if parts[2] else 0
+    return f"{tens * 10 + _NUMERALS.index(parts[3] or '零')}%"
 
 
 def _fraction(number: str, percent: bool, scale: str | None) -> float | None:
@@ -122,7 +152,7 @@ _REPORT_SENTENCE = re.compile(
     r"[ \t.!*_]*",
     re.IGNORECASE,
 )
-_BARE_LABEL = re.compile(rf"{_OPENING}{_LABEL}{_NOTE}[ \t*_:\"]{{0,8}}", re.IGNORECASE)
+_BARE_LABEL = re.compile(rf"{_OPENING}{_OWNER}{_LABEL}{_NOTE}[ \t*_:\"]{{0,8}}", re.IGNORECASE)
 _WITHIN = re.compile(
     rf"{_LABEL}{_NOTE}{_DRESS}[:=>|]|(?:and[ \t])?{_FEELING}(?![ \t]that)"
     rf"|(?:with|at)[ \t](?:about[ \t])?{_PERCENTAGE}[ \t]confidence(?![ \-](?:interval|level))"
@@ -147,6 +177,14 @@ def without_report(text: str) -> str:
     return text
 
 
+def is_report(line: str) -> bool:
+    """Whether a line reports a confidence, or announces the one on the next line."""
+    flat = half_width(line[:400])
+    return any(
+        (_REPORT_LINE.match(flat), _REPORT_SENTENCE.fullmatch(flat), _BARE_LABEL.fullmatch(flat.rstrip()))
+    )
+
+
 def cut_report(line: str) -> str:
     """`line` up to a confidence that it states after something else: "Paris (confidence: 90%)"."""
     match = _WITHIN.search(half_width(line))
@@ -158,4 +196,4 @@ def cut_report(line: str) -> str:
 def blank_reports(text: str) -> str:
     """`text` with every stated confidence blanked out, so that its number is not taken for an answer."""
     text = _REPORT_LINES.sub(" ", half_width(text))
-    return _STATED.sub(" ", _FELT.sub(" ", text))
+    return _STATED.sub(" ", _BENEATH.sub(" ", _FELT.sub(" ", text)))

@@ -221,7 +221,8 @@ class Policy:
     """The rules of a rollout, all of what `next_step` may look at besides the state.
 
     `turns` is the most turns a chain takes, `samples` the number of chains, `window` how many of
-    its past attempts a turn sees (None: all of them). `strict` wants more than half of the votes. See `core.stopping`.
+    its past attempts a turn sees (None: all of them). `strict` wants more than half of the votes.
+    See `core.stopping` for how they decide.
     """
 
     shape: Shape = Shape.REVISE

@@ -36,7 +36,7 @@ def read_answer(reply: str, kind: Kind, choices: tuple[str, ...] = ()) -> str | 
     if kind is Kind.TEXT:
         return without_report(body) or None
     raw = None
-    for raw in marked(body, letter_options=kind is Kind.CHOICE):
+    for raw in marked(body, kind):
         value = _clean(raw)
         if value and not _is_template(value):
             return _narrowed(value, kind, choices)
@@ -63,7 +63,7 @@ def _after_thinking(reply: str) -> str:
     return thought[opening.end() :] if opening else thought
 
 
-_FENCED = re.compile(r"```[^\n`]*\n(.*?)\n?[ \t]*```", re.DOTALL)
+_FENCE = re.compile(r"(`{3,9}|~{3,9})[^\n`]*\n")
 _QUOTED_VALUE = re.compile(r"\"([^\"\\\n]*)\"\s*[,}]|(-?[\d.]+)\s*[,}]\s*(?:\"|$)")
 _LABELLED = re.compile(
     r"[*_#> \t]{0,6}(?:(?:the|my)\s)?(?:final\s|correct\s)?(?:answer|答案)"
@@ -71,6 +71,7 @@ _LABELLED = re.compile(
     re.IGNORECASE,
 )
 _WRAPPERS = (
+    ("```", "```"),
     ("**", "**"),
     ("$$", "$$"),
     ("\\[", "\\]"),
@@ -99,16 +100,16 @@ def _clean(raw: str) -> str:
         value = cut_report(value)
     for _ in range(6):
         before = value
-        value = _unwrapped(value.strip())
+        code = _in_fence(value.strip())
+        if code is not None and "\n" in code:
+            return code  # what looks like a label or emphasis in it is its own
+        value = _unwrapped(value.strip()) if code is None else code
         if value == before:
             break
     return value
 
 
 def _unwrapped(value: str) -> str:
-    fenced = _FENCED.fullmatch(value) if value.startswith("```") and value.endswith("```") else None
-    if fenced:
-        return fenced[1]
     box = last_box(value)
     if box is not None and box.strip():
         return box
@@ -116,6 +117,14 @@ def _unwrapped(value: str) -> str:
     if label:
         return value[label.end() :]
     return _bare(value)
+
+
+def _in_fence(value: str) -> str | None:
+    """The lines between the fences that a value begins and ends with, if it does."""
+    fence = _FENCE.match(value)
+    if fence is None or not value.endswith(fence[1]) or len(value) < fence.end() + len(fence[1]):
+        return None
+    return value[fence.end() : -len(fence[1])].rstrip().strip("\n")
 
 
 def _bare(value: str) -> str:

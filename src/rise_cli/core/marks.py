@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-from rise_cli.core.confidence import without_report
+from rise_cli.core.confidence import is_report, without_report
 from rise_cli.core.domain import Kind
 from rise_cli.core.quantities import quantity
 from rise_cli.core.unicode import half_width
@@ -66,18 +66,30 @@ _JUDGEMENT = re.compile(
     r"accurate|reasonable|valid)(?![A-Za-z])",
     re.IGNORECASE,
 )
-_FENCE = re.compile(r"[ \t]*(?:```|~~~|\$\$[ \t]*$|\\\[[ \t]*$)")
+_FENCE = re.compile(r"[ \t]*(?:(?P<code>`{3,9}|~{3,9})|(?P<display>\$\$|\\\[)[ \t]*$)")
+_CLOSING = {"$$": "$$", "\\[": "\\]"}
+# What follows an answer without a blank line and is no part of it.
+_AFTERWARDS = re.compile(
+    r"[ \t>]{0,4}#|[ \t>*_\-]{0,8}(?:(?:explanation|reason|reasoning|justification|note|working|verification|"
+    r"(?:final )?answer)[*_ \t]{0,4}[:：]|(?:because|since|therefore|thus|this (?:is|means)|here['’]s why)"
+    r"(?![A-Za-z])|解释|理由|说明|因为|原因)",
+    re.IGNORECASE,
+)
+_LIST_MARK = re.compile(r"[-*•]\s")
+_MOST_LINES = 500
 _NOTHING = " \t*_`\"'>#:："
 
 
-def marked(body: str, letter_options: bool) -> Iterator[str]:
-    """What the marks in a reply hold. `letter_options`: "A:" is then an option, not a mark."""
+def marked(body: str, kind: Kind) -> Iterator[str]:
+    """What the marks in a reply hold. For `choice`, "A:" is an option and no mark; for `auto` alone may an
+    answer below its label have several lines without a fence around them."""
     yield from islice(_tags(body), _MOST)
     yield from islice(_boxes(body), _MOST)
-    yield from _lines(body)
-    if not letter_options:
+    several = kind is Kind.AUTO
+    yield from _lines(body, several)
+    if kind is not Kind.CHOICE:
         for match in _last(_SHORT_LABEL.finditer(half_width(body))):
-            yield _value(body, match.end())
+            yield _value(body, match.end(), several)
     yield from _hashes(body)
     opened = list(_last(_TAG.finditer(body)))[:1]
     if opened and not opened[0][1]:  # cut off by a stop sequence
@@ -123,7 +135,7 @@ def _boxes(body: str) -> Iterator[str]:
     yield from (body[start:end] for start, end in sorted(spans, reverse=True))
 
 
-def _lines(body: str) -> Iterator[str]:
+def _lines(body: str, several: bool) -> Iterator[str]:
     """Answer lines, last first. A long sentence ("the answer is ..") gives way to a labelled line; a
     judgement ("the answer is correct") is none."""
     flat = half_width(body)
@@ -132,8 +144,13 @@ def _lines(body: str) -> Iterator[str]:
         label = _label(flat, match)
         if label is None:
             continue
-        value = _value(body, label.end)
-        if label.sentence:
+        # "the answer is" at the end of a line may be prose that goes on below
+        listed = several and (not label.sentence or ":" in flat[match.end() : label.end + 16].split("\n")[0])
+        value = _value(body, label.end, listed)
+        if "=" in flat[match.end() : label.end] and body.count("```", 0, match.start()) % 2:
+            later.append(value)  # a variable in code
+            continue
+        if label.sentence and "\n" not in value:
             value = _sentence(value)
             if _JUDGEMENT.match(value):
                 continue
@@ -186,17 +203,53 @@ def _line(body: str, start: int) -> str:
     return body[start : end if end >= 0 else start + _LONGEST_LINE].strip()
 
 
-def _value(body: str, start: int) -> str:
-    """The rest of the line, or the next line that holds something."""
-    for _ in range(6):
+def _value(body: str, start: int, several: bool) -> str:
+    """The rest of the line, or what is fenced there or below, or the next line that holds something; if
+    `several`, that and the lines that go on from it."""
+    for below in range(6):
         value = _line(body, start)
-        bare = value.strip(_NOTHING)
-        if bare and not _FENCE.match(value) and not value.endswith((" follows:", " follows：")):
-            return value
+        fence = _FENCE.match(value)
+        if fence:
+            block = _block(body, start, fence)
+            if block:
+                return block
+        elif value.strip(_NOTHING) and not value.endswith((" follows:", " follows：")):
+            return _paragraph(body, start) if below and several else value
         start = body.find("\n", start, start + _LONGEST_LINE) + 1
         if start == 0:
             break
     return ""
+
+
+def _block(body: str, start: int, fence: re.Match[str]) -> str:
+    """From an opening fence to its closing one; empty if there is none, or nothing between."""
+    opening = body.index(fence["code"] or fence["display"], start)
+    inside = opening + len(fence["code"] or fence["display"])
+    if fence["display"]:
+        closing = body.find(_CLOSING[fence["display"]], inside)
+    else:
+        inline = fence["code"] in fence.string[fence.end() :]
+        alone = None if inline else re.compile(rf"(?m)^[ \t]*{fence['code']}[ \t]*$").search(body, inside)
+        closing = alone.end() - len(alone[0].lstrip()) if alone else body.find(fence["code"], inside)
+    if closing < 0 or not body[inside:closing].strip():
+        return ""
+    return body[opening : closing + len(fence["code"] or fence["display"])]
+
+
+def _paragraph(body: str, start: int) -> str:
+    """The lines from here up to a blank one, a confidence, a heading or an explanation."""
+    lines = [_line(body, start)]
+    if quantity(lines[0]) is not None and not _LIST_MARK.match(lines[0]):
+        return lines[0]
+    for _ in range(_MOST_LINES):
+        start = body.find("\n", start, start + _LONGEST_LINE) + 1
+        if start == 0:
+            break
+        line = _line(body, start)
+        if not line or is_report(line) or _AFTERWARDS.match(line):
+            break
+        lines.append(line)
+    return without_report("\n".join(lines)) if len(lines) > 1 else lines[0]
 
 
 def _sentence(value: str) -> str:

@@ -22,8 +22,7 @@ _MOST_DIGITS = 1_000
 
 
 class Quantity(NamedTuple):
-    """A number's exact value; `percent` says that a percent sign followed it (the value is then
-    the number as written: `50%` has value 50)."""
+    """A number's exact value; `percent` says that it was written as a percentage (`50%` has value 1/2)."""
 
     value: Fraction
     percent: bool
@@ -122,6 +121,7 @@ def quantity(answer: str, kind: Kind = Kind.AUTO) -> Quantity | None:
         rest = rest[scale.end() :]
     percent = _PERCENT.match(rest)
     if percent:
+        value /= 100
         rest = rest[percent.end() :]
     if not _is_unit(rest, kind) or _digits(value) > _MOST_DIGITS:
         return None

@@ -6,7 +6,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from rise_cli.core.domain import Policy, StopReason, Tally, Trajectory, Vote
-from rise_cli.history.record import cost, total
+from rise_cli.history.outcome import cost
+from rise_cli.history.record import total
 from rise_cli.render import amounts
 from rise_cli.render.page import INDENT, Page
 

@@ -9,16 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from rise_cli.core.secrets import strike
+
 HIDDEN = "[hidden]"
 
-# The field's spellings: a prefix that vendors give their keys, a bearer header, `key=...` arguments,
-# and the user part of a URL.
-_SECRETS = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai|hf|ghp|gho|r8|pplx|nvapi|key|tgp)[-_][A-Za-z0-9_\-]{12,}"
-    r"|\bAIza[A-Za-z0-9_\-]{20,}"
-    r"|(?<=Bearer )[^\s'\"]+"
-    r"|(?<=://)[^/\s@]+(?=@)"
-)
 _NAMES = r"(?:api[-_]?key|access[-_]?key|auth[-_]?key|token|secret|password)"
 _ASSIGNED = re.compile(rf"(--?[\w-]*{_NAMES}\s+|{_NAMES}[\"']?\s*[=:]\s*)([\"']?)[^\s&'\",;]+", re.IGNORECASE)
 _SECRET_NAME = re.compile(r"api[-_]?key|(^|[-_])(key|token|secret|password|authorization)$", re.IGNORECASE)
@@ -32,9 +26,7 @@ def names_a_key(name: str) -> bool:
 def redacted(value: object, keys: frozenset[str] = frozenset()) -> object:
     """Return a JSON-like value with everything that looks like a key, and `keys`, struck out."""
     if isinstance(value, str):
-        for key in keys:
-            value = value.replace(key, HIDDEN) if key else value
-        return _ASSIGNED.sub(rf"\g<1>\g<2>{HIDDEN}", _SECRETS.sub(HIDDEN, value))
+        return _ASSIGNED.sub(rf"\g<1>\g<2>{HIDDEN}", strike(value, HIDDEN, keys))
     if isinstance(value, Mapping):
         return {name: HIDDEN if names_a_key(str(name)) else redacted(v, keys) for name, v in value.items()}
     if isinstance(value, list | tuple):
