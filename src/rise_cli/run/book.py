@@ -35,6 +35,15 @@ class Book:
         """Rows that earlier runs have written."""
         self.totals = Totals()
 
+    @property
+    def ok(self) -> int:
+        """Problems with an answer, in rows of all runs."""
+        return self._out.ok if isinstance(self._out, Results) else self.totals.ok
+
+    @property
+    def failed(self) -> int:
+        return self._out.failed if isinstance(self._out, Results) else self.totals.failed
+
     async def left(
         self, items: AsyncIterator[Row | BadRow], bad: Callable[[BadRow, str], Mapping[str, Any]]
     ) -> AsyncIterator[Row]:
