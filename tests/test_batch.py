@@ -139,7 +139,7 @@ def test_a_terminal_gets_a_bar_and_then_the_summary(rise: Program) -> None:
         words = ("batch", "p.jsonl", *at("openai", server), "--turns", "1", "--concurrency", "2")
         terminal = rise.terminal(*words, columns=100, env=KEYS)
         terminal.until("/6")
-        terminal.until("2 under way")
+        terminal.until("2 in flight")
         result = terminal.end()
     assert result.code == 0
     assert "accuracy  100% (6 of 6 right)" in result.out

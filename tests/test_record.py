@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,17 +31,18 @@ from rise_cli.core.domain import (
 from rise_cli.history.outcome import cost, why_failed
 from rise_cli.history.record import dumps, schema, to_record, total
 
-# The example of the design, verbatim but for its ellipses.
+# The example of the design, verbatim but for its ellipses, and two members that it has gained.
 EXAMPLE = json.loads("""
 {"schema": "rise.trajectory/1", "id": "p-17", "index": 16, "status": "ok",
  "question": "…", "context": null, "reference": "18", "correct": true, "extra": {"level": 3},
- "answer": "18", "stop_reason": "decided", "confidence": 0.86, "oracle": false,
+ "answer": "18", "stop_reason": "decided", "failure": null, "confidence": 0.86, "oracle": false,
  "votes": [{"answer": "18", "count": 3, "weight": 3.0, "share": 0.75, "turns": [[1, 1], [1, 2], [1, 4]]}],
  "turns": [{"chain": 1, "turn": 1, "reply": "…", "reasoning": null, "answer": "18", "confidence": 0.8,
             "critique": null, "feedback": null, "reward": 1.0, "verdict": "reference", "failure": null,
             "finish_reason": "stop", "latency_s": 1.2,
             "usage": {"input_tokens": 96, "cached_input_tokens": 0, "cache_write_tokens": 0,
-                      "output_tokens": 120, "reasoning_tokens": 0}}],
+                      "output_tokens": 120, "reasoning_tokens": 0},
+            "cost_usd": 0.0008}],
  "usage": {"requests": 4, "input_tokens": 512, "cached_input_tokens": 300, "cache_write_tokens": 0,
            "output_tokens": 480, "reasoning_tokens": 0, "by_purpose": {"attempt": 4}},
  "cost_usd": 0.0031, "model": "openai:…", "settings": {"protocol": "introspect", "turns": 5, "…": "…"},
@@ -175,9 +177,40 @@ def test_record_of_a_failed_run_says_why() -> None:
     assert record["turns"][0]["usage"] is None
     assert record["turns"][0]["latency_s"] is None
     assert record["turns"][1]["finish_reason"] == "refusal"
+    assert record["failure"] == "timeout"
     assert record["error"] == (
         "no reply within 60 s; the reply is of no use (refusal); no answer was found in the reply"
     )
+
+
+RAN_OUT = Done(Call(1, 2), Failure("budget", "spent"))
+SILENT = answered(2, None, reply="well")
+WITHDRAWN = replace(run(answered(1, "18"), answered(2, "18")).end, winner=None)
+
+
+@pytest.mark.parametrize(
+    ("trajectory", "why"),
+    [
+        (run(answered(1, "18"), RAN_OUT), None),
+        (run(answered(1, None), SILENT), "no_answer"),
+        (run(RAN_OUT, SILENT), "budget"),
+        (run(reason=StopReason.ERROR), "input"),
+        (run(reason=StopReason.INTERRUPTED), "interrupted"),
+        (replace(run(answered(1, "18"), answered(2, "18")), end=WITHDRAWN), "no_majority"),
+    ],
+    ids=["answered", "nothing to read", "a call failed", "no problem", "stopped", "withdrawn"],
+)
+def test_failure_says_in_a_word_why_there_is_no_answer(trajectory: Trajectory, why: str | None) -> None:
+    record = to_record(trajectory, index=0, model="m", settings={})
+    VALIDATOR.validate(record)
+    assert (record["failure"], record["status"]) == (why, "ok" if why is None else "failed")
+    assert (record["error"] is None) == (why is None)
+
+
+def test_a_turn_says_what_it_cost() -> None:
+    lossy = answered(2, "18", lost_attempts=1)
+    turns = record_of(answered(1, "18", cost_usd=0.002), lossy, answered(3, "18", cost_usd=None))["turns"]
+    assert [turn["cost_usd"] for turn in turns] == [0.002, None, None]
 
 
 def test_error_can_be_given() -> None:

@@ -3,7 +3,7 @@
 A `Chat` is one method. Everything around a call (retries, limits, a budget) is a `Chat` around a
 `Chat`, put together in `commands/`:
 
-    Retrying(Limited(Budgeted(Priced(connect(...)))))
+    Retrying(Limited(Budgeted(Counting(Priced(connect(...))))))
 """
 
 from __future__ import annotations

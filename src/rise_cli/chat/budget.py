@@ -196,7 +196,7 @@ class Budgeted:
         try:
             completion = await self._chat.complete(replace(request, max_tokens=hold.limit))
         except BaseException as error:
-            if _is_unbilled(error):
+            if is_unbilled(error):
                 self._purse.settle(hold, Amount())
             else:
                 self._purse.lose(hold)
@@ -231,7 +231,8 @@ def input_bound(messages: tuple[Message, ...]) -> int:
     return texts + _PER_MESSAGE * len(messages) + _PER_REQUEST
 
 
-def _is_unbilled(error: BaseException) -> bool:
+def is_unbilled(error: BaseException) -> bool:
+    """Whether the attempt that ended like this is surely not charged for."""
     if isinstance(error, ProviderError):
         return not error.billed
     return isinstance(error, UsageError | ConfigurationError)  # refused before anything was written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import TracebackType
 
 from rise_cli.chat.limits import Limits
@@ -19,7 +20,15 @@ class Door:
         self._limits = limits
         self._shut = False
         self._left = asyncio.Event()
+        self._idle_since: float | None = None
         self.inside = 0
+
+    @property
+    def idle_s(self) -> float:
+        """For how many seconds nobody has been inside; 0 as long as nobody ever was."""
+        if self.inside or self._idle_since is None:
+            return 0.0
+        return time.monotonic() - self._idle_since
 
     def shut(self) -> None:
         """Let nobody in any more."""
@@ -44,6 +53,7 @@ class Door:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         self.inside -= 1
+        self._idle_since = time.monotonic()
         self._tell()
         return await self._limits.__aexit__(kind, error, trace)
 

@@ -200,8 +200,7 @@ def _verdict(job: Job, trajectory: Trajectory) -> RiseError | None:
     end = trajectory.end
     fine = {StopReason.TURNS, StopReason.DECIDED, StopReason.CONFIDENT, StopReason.ACCEPTED}
     if end.reason in fine and end.winner is not None:
-        unsure = end.reason is not StopReason.ACCEPTED and end.votes[0].share <= 0.5
-        if job.resolved.settings.strict and unsure:
+        if job.resolved.settings.strict and not end.has_majority:
             return NoMajority(f"no answer has more than half of the votes; {_so_far(trajectory)}")
         return None
     return _misfortune(trajectory)

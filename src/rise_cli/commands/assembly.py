@@ -1,13 +1,13 @@
 """Puts the parts of a run together from its settings, the same way for every command.
 
-Retrying(Limited(Budgeted(Priced(connect(...)))))     what a call passes on its way to the model
+Retrying(Limited(Budgeted(Counting(Priced(connect(...))))))     what a call passes on its way to the model
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rise_cli.chat import Chat, Notice, Sampling, connect
@@ -18,6 +18,7 @@ from rise_cli.settings import Resolved, Settings, find_key
 
 if TYPE_CHECKING:
     from rise_cli.chat.budget import Wallet
+    from rise_cli.chat.counting import Spent
     from rise_cli.chat.limits import Limits
     from rise_cli.chat.prices import Tariff
     from rise_cli.chat.providers import Provider
@@ -175,10 +176,11 @@ class Room:
 
 @dataclass(frozen=True)
 class Line:
-    """The way to the model: the outermost chat, and the purse where something is capped."""
+    """The way to the model: the outermost chat, the purse where something is capped, and what is spent."""
 
     chat: Chat
     purse: Wallet | None
+    spent: Spent
 
 
 def attempts(
@@ -190,6 +192,7 @@ def attempts(
     Raises as `connect` does, and UsageError for an option that a cap does not allow.
     """
     from rise_cli.chat.budget import DEFAULT_OUTPUT, Budgeted, Wallet
+    from rise_cli.chat.counting import Counting, Spent
     from rise_cli.chat.local import EMBEDDED_MAX_TOKENS
     from rise_cli.chat.prices import Priced
 
@@ -208,12 +211,13 @@ def attempts(
     )
     if price is not None:
         chat = Priced(chat, price)
-    purse = None
+    purse, spent = None, Spent()
+    chat = Counting(chat, spent)
     if settings.max_cost is not None or settings.max_tokens_total is not None:
         purse = Wallet(max_cost_usd=settings.max_cost, max_tokens=settings.max_tokens_total)
         default_output = EMBEDDED_MAX_TOKENS if at.name == "local:" else DEFAULT_OUTPUT
         chat = Budgeted(chat, purse, price, notice=notice, default_output=default_output)
-    return Line(chat, purse)
+    return Line(chat, purse, spent)
 
 
 def patient(chat: Chat, limits: Limits, settings: Settings, notice: Notice) -> Chat:
@@ -232,7 +236,7 @@ def line(
     """Connect to the model, with its limits, budget and retries around it. Nothing is sent yet."""
     made = attempts(settings, at, price, notice=notice, stream=stream, room=room)
     limits = asyncio.Semaphore(settings.concurrency)
-    return Line(patient(made.chat, limits, settings, notice), made.purse)
+    return replace(made, chat=patient(made.chat, limits, settings, notice))
 
 
 def check(settings: Settings, env: Mapping[str, str], keys: frozenset[str]) -> Check | None:

@@ -71,7 +71,9 @@ class _Run:
     def __init__(self, problems: str, fields: Fields, wish: Wish, plan: Plan) -> None:
         self._problems, self._fields, self._wish, self._plan = problems, fields, wish, plan
         self._is_file = problems != STDIO and Path(problems).is_file()
-        self._report = Report(wish, None if wish.quiet else count(problems, fields))
+        self._report = Report(
+            wish, None if wish.quiet else count(problems, fields), judged=plan.judge is not None
+        )
         self._told = 0
         self._ok = self._failed = 0
 
@@ -94,14 +96,16 @@ class _Run:
     async def _main(self, watcher: Meter, comparer: Comparer) -> End:
         loop, settings = asyncio.get_running_loop(), self._plan.resolved.settings
         deadline = None if settings.deadline is None else loop.time() + settings.deadline
-        way = self._plan.way(watcher.notice, lambda text: self._retried(text, watcher))
+        way = self._report.way = self._plan.way(watcher.notice, lambda text: self._retried(text, watcher))
         try:
             with opened(self._wish, self._plan, watcher.notice) as files:
                 chat: Chat = way.chat
                 if files.journal is not None:
                     from rise_cli.chat.recording import Recording
 
-                    chat = Recording(chat, files.journal, settings_digest(self._plan.sent))
+                    chat = self._report.recording = Recording(
+                        chat, files.journal, settings_digest(self._plan.sent)
+                    )
                 setup = Setup(
                     render=self._plan.method.render,
                     chat=chat,
@@ -143,6 +147,7 @@ class _Run:
 
     async def _one(self, row: Row, setup: Setup, book: Book) -> StopReason:
         """Solve a problem and write its row, unless it was cut off. Raises what must end the run."""
+        self._report.solving()
         problem = self._plan.pose(row)
         trajectory = await solve(problem, self._plan.method.policy, Actor(setup))
         reason = trajectory.end.reason
@@ -155,6 +160,8 @@ class _Run:
 
     def _record(self, trajectory: Trajectory, row: Row) -> dict[str, Any]:
         model = self._plan.model_of(row)
+        if self._plan.method.policy.strict and not trajectory.end.has_majority:
+            trajectory = replace(trajectory, end=replace(trajectory.end, winner=None))
         return to_record(
             trajectory,
             index=row.index,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rise_cli.chat import Chat, Notice
+from rise_cli.chat.counting import Spent
 from rise_cli.chat.door import Door
 from rise_cli.commands import assembly
 from rise_cli.core.choices import fix_kind
@@ -27,21 +28,23 @@ if TYPE_CHECKING:
 # What may differ between two runs whose rows stand in one file: none of it changes an answer.
 _OF_THE_RUN = {
     "concurrency", "timeout", "check_timeout", "max_retries", "max_wait", "max_cost", "max_tokens_total",
-    "price", "deadline", "stream", "color", "strict",
+    "price", "deadline", "stream", "color",
 }  # fmt: skip
 # What changes how replies are read and polled, but no request.
-_RULES = {"vote", "tie", "threshold", "patience", "early_stop"}
+_RULES = {"vote", "tie", "threshold", "patience", "early_stop", "strict"}
 # What a replay takes from the recorded run unless it is told otherwise.
-_REPEATED = ("turns", "samples", "vote", "tie", "threshold", "patience", "early_stop", "confidence")
+_REPEATED = ("turns", "samples", "vote", "tie", "threshold", "patience", "early_stop", "strict", "confidence")
 
 
 @dataclass(frozen=True)
 class Way:
-    """The way to the model, without a journal: the chat, its door, and how many problems to keep going."""
+    """The way to the model, without a journal: the chat, its door, how many problems to keep going, and
+    what this run has spent on it."""
 
     chat: Chat
     door: Door
     width: Callable[[], int]
+    spent: Spent
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
             settings, at, assembly.tariff(settings, at), notice=told, stream=bool(settings.stream), room=room
         )
         door = Door(asyncio.Semaphore(slots))
-        return Way(assembly.patient(made.chat, door, settings, retried), door, lambda: slots)
+        chat = assembly.patient(made.chat, door, settings, retried)
+        return Way(chat, door, lambda: slots, made.spent)
 
     def pose(row: Row) -> Problem:
         return _posed(row, settings.kind)
@@ -139,7 +143,7 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
         return str(found["model"]) if found else ""
 
     def way(told: Notice, retried: Notice) -> Way:
-        return Way(Replay(recording.turns), Door(asyncio.Semaphore(1)), lambda: 16)
+        return Way(Replay(recording.turns), Door(asyncio.Semaphore(1)), lambda: 16, Spent())
 
     return Plan(
         resolved=resolved,

@@ -8,47 +8,81 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rise_cli.chat.counting import Spent
+from rise_cli.commands.plan import Way
 from rise_cli.commands.wish import STDIO, Wish
 from rise_cli.errors import RiseError
 from rise_cli.history.rows import recorded
 from rise_cli.run.batch import Driver
 from rise_cli.run.book import Book
+from rise_cli.run.pace import Pace
 from rise_cli.run.totals import Totals
 
 if TYPE_CHECKING:
+    from rise_cli.chat.recording import Recording
     from rise_cli.render.progress import Standing
+
+_IDLE_S = 1.0  # without a call in flight, after which problems are said to wait
+_MANY = 20_000  # rows that take more than a second to read again
 
 
 class Report:
-    """Keeps the numbers of one run together. `total` problems are in the file, None where nobody knows.
+    """Keeps the numbers of one run together. `total` problems are in the file, None where nobody knows;
+    `judged` says whether a check runs between calls.
 
-    `book` and `driver` are to be set as soon as there are any.
+    `way`, `recording`, `book` and `driver` are to be set as soon as there are any. The summary as JSON is
+    that of the file's rows, those of earlier runs among them (see `Totals.summary`), with
+
+        retries     attempts that this run made again
+        recalled    calls that it had not to make, since the journal of an earlier run had the reply
+        spent_now   what it took from the provider (see `Spent.summary`), also for problems that have no
+                    row yet and for attempts that were lost
     """
 
-    def __init__(self, wish: Wish, total: int | None) -> None:
-        self._wish = wish
+    def __init__(self, wish: Wish, total: int | None, *, judged: bool) -> None:
+        self._wish, self._judged = wish, judged
         self._began = time.monotonic()
+        self._pace: Pace | None = None
         self.total = total
         self.retries = 0
+        self.way: Way | None = None
+        self.recording: Recording | None = None
         self.book: Book | None = None
         self.driver: Driver | None = None
+
+    def solving(self) -> None:
+        """A problem is begun. The pace counts from the first one on: to pass over rows that are there
+        already is none."""
+        if self._pace is None:
+            self._pace = Pace(time.monotonic())
 
     def look(self) -> Standing:
         """How it stands now."""
         from rise_cli.render.progress import Standing
 
-        book, driver = self.book, self.driver
-        totals = book.totals if book else Totals()
+        book, driver, way, pace = self.book, self.driver, self.way, self._pace
+        if book is None or driver is None or way is None:
+            return Standing(total=self.total)
+        if pace is None:
+            return Standing(done=book.earlier + book.totals.problems, total=self.total)
+        totals, spent, done = book.totals, way.spent, book.earlier + book.totals.problems
+        left = None if self.total is None else max(self.total - done, 0)
+        pace.note(time.monotonic(), totals.problems, spent.output_tokens)
         return Standing(
-            done=totals.problems + (book.earlier if book else 0),
-            fresh=totals.problems,
+            done=done,
             total=self.total,
             failed=totals.failed,
-            under_way=driver.under_way if driver else 0,
+            in_flight=way.door.inside,
+            waiting=driver.under_way > 0 and way.door.idle_s > _IDLE_S and not self._judged,
             accuracy=totals.accuracy,
-            cost_usd=totals.cost_usd,
+            turns=totals.turns / totals.problems if totals.problems else None,
+            tokens_per_s=pace.tokens_per_s,
+            cost_usd=spent.known_usd,
+            cost_known=spent.cost_usd is not None,
+            projected_usd=None if left is None else _projected(totals, left, spent),
             retries=self.retries,
-            seconds=time.monotonic() - self._began,
+            refused=spent.refused,
+            left_s=None if left is None else pace.left_s(left),
         )
 
     def tell(self) -> None:
@@ -70,10 +104,28 @@ class Report:
         whole = totals = self.book.totals
         seconds = time.monotonic() - self._began
         if self.book.earlier and self._wish.out != STDIO:
+            if self.book.earlier > _MANY and not self._wish.quiet:
+                sys.stderr.write(
+                    f"rise: adding up {self.book.ok + self.book.failed:,} rows for the summary\n"
+                )
             whole = Totals()
             for record in recorded(Path(str(self._wish.out))):
                 whole.add(record)
-        return {**whole.summary(seconds, totals.problems), "retries": self.retries}
+        return {
+            **whole.summary(seconds, totals.problems),
+            "retries": self.retries,
+            "recalled": self.recording.recalled if self.recording else 0,
+            "spent_now": (self.way.spent if self.way else Spent()).summary(),
+        }
+
+
+def _projected(totals: Totals, left: int, spent: Spent) -> float | None:
+    """What this run may have spent in the end: so far, and on the problems that are left as much each as
+    those with a row took. Those under way were paid for in part, and are not counted twice."""
+    known = totals.problems - totals.unpriced
+    if not known or not totals.known_usd:
+        return None
+    return max(spent.known_usd, totals.known_usd / known * (totals.problems + left))
 
 
 def _write(path: Path, summary: dict[str, object]) -> None:

@@ -262,7 +262,8 @@ class Ask:
 @dataclass(frozen=True, slots=True)
 class Finish:
     """The run is over. `winner` is the attempt whose answer and reply stand for the result: the
-    earliest of the winning candidate, or the accepted one. None where nothing could be polled."""
+    earliest of the winning candidate, or the accepted one. None where nothing could be polled, or where
+    the winner does not count for want of a majority."""
 
     reason: StopReason
     winner: Attempt | None
@@ -271,6 +272,13 @@ class Finish:
     @property
     def answer(self) -> str | None:
         return self.winner.answer if self.winner else None
+
+    @property
+    def has_majority(self) -> bool:
+        """Whether the answer has more than half of the votes, or was accepted and needs none."""
+        if self.reason is StopReason.ACCEPTED or self.winner is None:
+            return self.winner is not None
+        return self.votes[0].share > 0.5
 
     @property
     def confidence(self) -> float | None:

@@ -1,10 +1,10 @@
-"""What the calls of a run cost, and why those that came to nothing did."""
+"""What the calls of a run cost, and why a run, or a call of it, came to nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rise_cli.core.domain import Completion, Done, Failure, Purpose
+from rise_cli.core.domain import Completion, Done, Failure, Purpose, StopReason, Trajectory
 
 
 def cost(done: Iterable[Done]) -> float | None:
@@ -16,6 +16,39 @@ def cost(done: Iterable[Done]) -> float | None:
     costs = [one.result.cost_usd for one in done if isinstance(one.result, Completion)]
     known = [usd for usd in costs if usd is not None]
     return sum(known) if known and len(known) == len(costs) else None
+
+
+def call_failure(result: Completion | Failure) -> str | None:
+    """Return why a call brought nothing to vote on: the failure's kind, or why its reply is of no use."""
+    if isinstance(result, Failure):
+        return result.kind
+    return result.finish_reason if result.finish_reason != "stop" else None
+
+
+def failure(trajectory: Trajectory) -> str | None:
+    """Return why a run has no answer, in one word, None if it has one.
+
+    `input` where nothing was asked, since the line of the input posed no problem; `no_majority` where
+    the vote was held and its winner does not count, under `--strict`; what befell the last call that
+    brought nothing; else `no_answer`.
+    """
+    end, done = trajectory.end, trajectory.done
+    if end.winner is not None:
+        return None
+    if end.votes:
+        return "no_majority"
+    if not done:
+        return "input" if end.reason is StopReason.ERROR else end.reason.value
+    attempts = (one.result for one in done if one.call.purpose is Purpose.ATTEMPT)
+    kinds = [kind for result in attempts if (kind := call_failure(result))]
+    return kinds[-1] if kinds else "no_answer"
+
+
+def complaint(trajectory: Trajectory) -> str:
+    """Return, in one line, why a run has no answer."""
+    if failure(trajectory) == "no_majority":
+        return "no answer has more than half of the votes"
+    return why_failed(trajectory.done)
 
 
 def why_failed(done: Iterable[Done]) -> str:

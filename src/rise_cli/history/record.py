@@ -18,7 +18,6 @@ from rise_cli.core.domain import (
     Attempt,
     Completion,
     Done,
-    Failure,
     Place,
     Purpose,
     StopReason,
@@ -26,7 +25,7 @@ from rise_cli.core.domain import (
     Trajectory,
     Usage,
 )
-from rise_cli.history.outcome import cost, unmade, why_failed
+from rise_cli.history.outcome import call_failure, complaint, cost, failure, unmade
 
 SCHEMA = "rise.trajectory/1"
 
@@ -100,6 +99,8 @@ class RecordedTurn:
     finish_reason: FinishReason | None
     latency_s: float | None
     usage: RecordedUsage | None
+    cost_usd: float | None
+    """Null if the price is not known, or if an attempt was lost that may be charged for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Record:
     index: int | None
     """Its position in the input file, from 0; null for a single question."""
     status: Literal["ok", "failed"]
-    """failed: no turn was usable, and `error` says why."""
+    """failed: there is no answer, and `failure` and `error` say why."""
     question: str
     context: str | None
     reference: str | None
@@ -139,6 +140,10 @@ class Record:
     """The fields of the input that are not ours."""
     answer: str | None
     stop_reason: StopReason
+    failure: str | None
+    """Why there is no answer, in one word: what befell the last turn that brought nothing (see `turns`),
+    no_answer if there were replies and no answer was found in any, no_majority if no answer has more
+    than half of the votes and that was asked for, input if the line of the input posed no problem."""
     confidence: float | None
     """The mean of the confidences stated in the winner's turns."""
     oracle: bool
@@ -183,6 +188,7 @@ def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not k
         extra=extra or {},
         answer=end.answer,
         stop_reason=end.reason,
+        failure=failure(trajectory),
         confidence=end.confidence,
         oracle=oracle,
         votes=[_vote(tally) for tally in end.votes],
@@ -191,7 +197,7 @@ def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not k
         cost_usd=cost(trajectory.done),
         model=model,
         settings=settings,
-        error=error or (why_failed(trajectory.done) if failed else None),
+        error=error or (complaint(trajectory) if failed else None),
     )
     # Through JSON and back: what is returned is what a reader of the text will hold, lists for
     # tuples included, and a setting that is no JSON fails here and not at the end of a run.
@@ -276,17 +282,12 @@ def _turn(done: Done, attempt: Attempt | None, critiques: dict[Place, str], *, f
         feedback=verdict.feedback if verdict else None,
         reward=verdict.reward if verdict else None,
         verdict=cast(Source, verdict.source) if verdict else None,
-        failure=_failure(done.result),
+        failure=call_failure(done.result),
         finish_reason=cast(FinishReason, came.finish_reason) if came else None,
         latency_s=came.latency_s if came and first else None,
         usage=_usage(came.usage) if came and came.usage and first else None,
+        cost_usd=came.cost_usd if came and first and not came.lost_attempts else None,
     )
-
-
-def _failure(result: Completion | Failure) -> str | None:
-    if isinstance(result, Failure):
-        return result.kind
-    return result.finish_reason if result.finish_reason != "stop" else None
 
 
 def _usage(usage: Usage) -> RecordedUsage:

@@ -254,7 +254,9 @@ def _is_turn(turn: object) -> bool:
         return False
     usage = turn["usage"]
     counted = usage is None or (isinstance(usage, dict) and usage.keys() == _USAGE)
-    return counted and all(isinstance(turn[name], str | None) for name in ("reply", "failure", "answer"))
+    priced = isinstance(turn.get("cost_usd"), int | float | None)  # rows of the first versions have none
+    texts = all(isinstance(turn[name], str | None) for name in ("reply", "failure", "answer"))
+    return counted and priced and texts
 
 
 # What a replay reads of a turn, and not more: rows of later versions may have further members.

@@ -36,6 +36,6 @@ def tokens(sent: int, cached: int, received: int) -> str:
     return f"{sent:,} in{hit}, {received:,} out"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 turn`, `2 turns`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, many: str | None = None) -> str:
+    """`1 turn`, `2 turns`; `many` is the plural where another letter does not make it."""
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"

@@ -20,8 +20,9 @@ def table(summary: Mapping[str, Any]) -> str:
     rows.append(("turns", f"{summary['turns']:,} ({each:.1f} a problem)"))
     rows.append(("ended", _listed(summary["stops"]) or "none"))
     rows.append(("tokens", _tokens(summary)))
-    cost = summary["cost_usd"]
-    rows.append(("cost", "not known; give the price with --price IN,OUT" if cost is None else money(cost)))
+    rows.append(("cost", _cost(summary)))
+    if now := _now(summary):
+        rows.append(("this run", now))
     rows.append(("time", _time(summary)))
     return "".join(f"{name:<10}{text}\n" for name, text in rows)
 
@@ -38,6 +39,37 @@ def _tokens(summary: Mapping[str, Any]) -> str:
         return "not known"
     share = f", {percent(summary['cached_share'])} of the input cached" if cached else ""
     return tokens(sent, cached or 0, received) + share
+
+
+def _cost(summary: Mapping[str, Any]) -> str:
+    if summary["cost_usd"] is not None:
+        return money(summary["cost_usd"])
+    if summary["known_cost_usd"]:
+        unpriced = counted(summary["unpriced"], "problem")
+        return f"over {money(summary['known_cost_usd'])}, that of {unpriced} is not known"
+    return "not known; give the price with --price IN,OUT"
+
+
+def _now(summary: Mapping[str, Any]) -> str:
+    """What this run took, where that is not what the rows say: it had help from the journal, added to
+    earlier rows, made calls that are in no row, or lost some."""
+    spent, recalled = summary["spent_now"], summary["recalled"]
+    same = all(spent[name] == summary[name] for name in ("input_tokens", "output_tokens"))
+    if same and not recalled and not spent["lost_requests"]:
+        return ""
+    parts = [counted(spent["requests"], "request")]
+    if spent["refused_requests"]:
+        parts[0] += f" ({spent['refused_requests']:,} refused)"
+    if spent["lost_requests"]:
+        parts.append(f"{spent['lost_requests']:,} lost that may be charged for")
+    if spent["output_tokens"] is not None:
+        parts.append(_tokens({**spent, "cached_share": 0}))
+    if spent["known_cost_usd"]:
+        over = "" if spent["cost_usd"] is not None else "over "
+        parts.append(f"{over}{money(spent['known_cost_usd'])}")
+    if recalled:
+        parts.append(f"{counted(recalled, 'reply', 'replies')} from the journal")
+    return ", ".join(parts)
 
 
 def _time(summary: Mapping[str, Any]) -> str:

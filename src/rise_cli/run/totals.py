@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens")
+# Failures of replies that came; all others are of calls that brought none.
+_OF_REPLIES = {"no_answer", "no_majority", "length", "refusal", "filtered", "empty"}
 
 
 @dataclass
@@ -17,15 +19,17 @@ class Totals:
     ok: int = 0
     failed: int = 0
     failures: Counter[str] = field(default_factory=Counter)
-    """Failed problems by kind: what a call's failure is called, `input` for bad lines, `no_answer` where
-    there were replies and none could be used."""
+    """Failed problems by their `failure`."""
     stops: Counter[str] = field(default_factory=Counter)
     scored: int = 0
     """Problems with a reference whose answer could be compared with it."""
     correct: int = 0
     turns: int = 0
     tokens: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(_TOKENS, 0))
-    cost_usd: float | None = 0.0
+    known_usd: float = 0.0
+    """The cost of the problems whose cost is known."""
+    priced: int = 0
+    unpriced: int = 0
 
     @property
     def problems(self) -> int:
@@ -41,26 +45,30 @@ class Totals:
         cached, sent = self.tokens["cached_input_tokens"], self.tokens["input_tokens"]
         return cached / sent if cached is not None and sent else None
 
+    @property
+    def cost_usd(self) -> float | None:
+        return None if self.unpriced else self.known_usd
+
     def add(self, record: Mapping[str, Any]) -> None:
         """Count one row, in the format of `rise.trajectory/1`."""
         usage = record["usage"]
-        if record["status"] == "ok":
+        why = _failure(record)
+        if why is None:
             self.ok += 1
         else:
             self.failed += 1
-            self.failures[_why(record)] += 1
+            self.failures[why] += 1
         self.stops[record["stop_reason"]] += 1
         if record["correct"] is not None:
             self.scored += 1
             self.correct += record["correct"]
         self.turns += usage["by_purpose"].get("attempt", 0)
-        if record["status"] == "failed" and not any(turn["reply"] is not None for turn in record["turns"]):
+        if why is not None and not _replied(record, why):
             return  # no reply came, so there is nothing that it could have cost
         for name in _TOKENS:
             sum_, part = self.tokens[name], usage[name]
             self.tokens[name] = None if sum_ is None or part is None else sum_ + part
-        paid = record["cost_usd"]
-        self.cost_usd = None if self.cost_usd is None or paid is None else self.cost_usd + paid
+        self._pay(record["cost_usd"])
 
     def summary(self, seconds: float, solved: int) -> dict[str, object]:
         """As JSON. `solved` problems were solved in the `seconds` of this run."""
@@ -77,14 +85,36 @@ class Totals:
             **self.tokens,
             "cached_share": self.cached_share,
             "cost_usd": self.cost_usd,
+            "known_cost_usd": self.known_usd,
+            "unpriced": self.unpriced,
             "seconds": round(seconds, 3),
             "solved_now": solved,
             "problems_per_second": round(solved / seconds, 3) if seconds > 0 else None,
         }
 
+    def _pay(self, usd: float | None) -> None:
+        if usd is None:
+            self.unpriced += 1
+        else:
+            self.priced += 1
+            self.known_usd += usd
 
-def _why(record: Mapping[str, Any]) -> str:
+
+def _failure(record: Mapping[str, Any]) -> str | None:
+    """Why the problem has no answer, None if it has one. Rows of the first versions do not say it."""
+    if record["status"] == "ok":
+        return None
+    said: str | None = record.get("failure")
+    if said is not None:
+        return said
     if not record["turns"]:  # left out with --slim, or there were none
         return "unknown" if record["usage"]["requests"] else "input"
     failures = [turn["failure"] for turn in record["turns"] if turn["failure"]]
     return failures[-1] if failures else "no_answer"
+
+
+def _replied(record: Mapping[str, Any], failure: str) -> bool:
+    """Whether a failed problem got a reply at all. Without turns, what it is called or counted must do."""
+    if record["turns"]:
+        return any(turn["reply"] is not None for turn in record["turns"])
+    return failure in _OF_REPLIES or record["usage"]["input_tokens"] is not None
