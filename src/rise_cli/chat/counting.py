@@ -41,8 +41,8 @@ class Spent:
         return None if self.lost or self.unpriced else self.known_usd
 
     def summary(self) -> dict[str, object]:
-        """As JSON: a sum of which one part is unknown is null."""
-        counted = not self.lost and not self.uncounted
+        """As JSON: a sum of which one part is unknown is null. Money to a billionth of a dollar."""
+        counted, cost = not self.lost and not self.uncounted, self.cost_usd
         return {
             "requests": self.requests,
             "refused_requests": self.refused,
@@ -50,8 +50,8 @@ class Spent:
             "input_tokens": self.input_tokens if counted else None,
             "cached_input_tokens": self.cached_input_tokens if counted else None,
             "output_tokens": self.output_tokens if counted else None,
-            "cost_usd": self.cost_usd,
-            "known_cost_usd": self.known_usd,
+            "cost_usd": None if cost is None else round(cost, 9),
+            "known_cost_usd": round(self.known_usd, 9),
         }
 
 

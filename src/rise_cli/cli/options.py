@@ -56,7 +56,7 @@ OPTIONS = (
     Opt("threshold", ("--threshold",), float, "X", "Stated confidence, 0 to 1, that counts as sure. [default: 0.9]", STOPPING),
     Opt("patience", ("--patience",), int, "N", "Stop after the same sure answer this many times in a row. [default: 2]", STOPPING),
     Opt("early_stop", ("--early-stop/--no-early-stop",), bool, None, "Stop when no later turn can change the winner, or the model is sure. [default: early-stop]", STOPPING),
-    Opt("strict", ("--strict/--no-strict",), bool, None, "Print no answer and exit 6 unless one has more than half of the votes.", STOPPING),
+    Opt("strict", ("--strict/--no-strict",), bool, None, "Give no answer unless it has more than half of the votes: exit 6, or a failed row of a batch.", STOPPING),
     Opt("max_cost", ("--max-cost",), float, "USD", "Never spend more than this.", SPENDING),
     Opt("max_tokens_total", ("--max-tokens-total",), int, "N", "Never use more tokens than this, input and output together.", SPENDING),
     Opt("price", ("--price",), str, "IN,OUT", "Prices in USD per million tokens, for models whose price is not known.", SPENDING),

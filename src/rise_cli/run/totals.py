@@ -71,7 +71,9 @@ class Totals:
         self._pay(record["cost_usd"])
 
     def summary(self, seconds: float, solved: int) -> dict[str, object]:
-        """As JSON. `solved` problems were solved in the `seconds` of this run."""
+        """As JSON, money to a billionth of a dollar. `solved` problems were solved in the `seconds` of
+        this run."""
+        cost = self.cost_usd
         return {
             "problems": self.problems,
             "ok": self.ok,
@@ -84,8 +86,8 @@ class Totals:
             "stops": dict(self.stops.most_common()),
             **self.tokens,
             "cached_share": self.cached_share,
-            "cost_usd": self.cost_usd,
-            "known_cost_usd": self.known_usd,
+            "cost_usd": None if cost is None else round(cost, 9),
+            "known_cost_usd": round(self.known_usd, 9),
             "unpriced": self.unpriced,
             "seconds": round(seconds, 3),
             "solved_now": solved,
