@@ -126,7 +126,7 @@ def test_attempts_that_came_to_nothing(
 
 def test_slim_rows_lose_nothing_of_the_summary(rise: Program) -> None:
     write(rise, 5)
-    said = {0: Status(400, "no"), 1: Reply("…", finish="length"), 2: Reply("")}
+    said: dict[int, Reply | Status] = {0: Status(400, "no"), 1: Reply("…", finish="length"), 2: Reply("")}
 
     def failing(seen: Seen) -> Reply | Status:
         return said.get(int(re.findall(r"Question (\d)", seen.text)[0]), told(seen))
@@ -173,6 +173,52 @@ def test_a_replay_keeps_what_was_paid_and_spends_nothing(rise: Program) -> None:
     assert (found["cost_usd"], found["spent_now"]["requests"]) == (pytest.approx(paid), 0)
     assert found["spent_now"]["cost_usd"] == 0
     assert "this run  0 requests" in result.err
+
+
+# --dry-run
+
+
+def test_a_dry_run_adds_up_what_each_problem_may_take(rise: Program) -> None:
+    write(rise, 3)
+    with (rise.folder / "p.jsonl").open("a") as file:
+        file.write("not json\n")
+    method = ("-m", "openai:m-1", "--turns", "4", "--samples", "2", *PRICE, "--dry-run")
+    each = [rise("ask", f"Question {n}?", *method, "--json").record for n in range(3)]
+    sums = {name: sum(one[name] for one in each) for name in each[0] if "at_" in name}
+    calls, tokens = (
+        f"{sums[f'{what}_at_least']:,} to {sums[f'{what}_at_most']:,}" for what in ("calls", "input_tokens")
+    )
+    result = rise("batch", "p.jsonl", *method, "--max-cost", "0.5")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
+        "openai:m-1 · 3 problems, 1 line without one",
+        f"{calls} calls, {tokens} input tokens",
+        f"${sums['cost_usd_at_least']:,.6f} to ${sums['cost_usd_at_most']:,.6f}, if no reply is longer than "
+        "8,192 tokens and nothing is retried",
+        "--max-cost ends the run before it passes $0.5",
+    ]
+    assert [p.name for p in rise.folder.iterdir()] == ["p.jsonl"]
+
+
+def test_what_a_batch_takes_is_within_the_bounds(rise: Program) -> None:
+    write(rise, 4)
+    with Loopback(told) as server:
+        bounds = rise("batch", "p.jsonl", *at("openai", server), *PRICE, "--dry-run").out
+        assert server.connections == 0
+        assert batch(rise, server).code == 0
+        taken = len(server.seen), server.billed.input
+        usd = (server.billed.input + server.billed.output) / 1000
+    pairs = re.findall(r"\$?([\d,.]+) to \$?([\d,.]+)", bounds)
+    for (low, high), actual in zip(pairs, (*taken, usd), strict=True):
+        assert float(low.replace(",", "")) <= actual <= float(high.replace(",", ""))
+
+
+def test_a_dry_run_of_an_unknown_price_or_a_replay_says_so(rise: Program) -> None:
+    write(rise, 1)
+    unknown = rise("batch", "p.jsonl", "--dry-run", "-m", "openai:no-such-model")
+    assert (unknown.code, "price not known" in unknown.out) == (0, True)
+    replay = rise("batch", "p.jsonl", "--dry-run", "--replay", "x.jsonl")
+    assert (replay.code, "leave out --dry-run" in replay.err) == (2, True)
 
 
 # --strict

@@ -14,6 +14,7 @@ BATCH_EXAMPLES = examples(
     "rise batch problems.jsonl --turns 5 --max-cost 2  # again, to go on after an interruption",
     "rise batch problems.csv -o results.jsonl --question-field text --ordered",
     "rise batch problems.jsonl --replay problems.jsonl.rise.jsonl --vote last -o last.jsonl",
+    "rise batch problems.jsonl --dry-run -m anthropic:claude-haiku-5-5",
     "zcat problems.jsonl.gz | rise batch - -o - | jq .answer",
     "",
     "Exit codes: 0 done; 2 wrong usage, or other settings than the rows in OUT were made with;",
@@ -73,6 +74,14 @@ def batch(  # noqa: PLR0913, PLR0917  (a command's parameters are its options)
             "--summary", metavar="FILE", help="Write the summary as JSON too.", rich_help_panel=OUTPUT
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print how many calls the whole file takes and what they may cost; call nobody.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     question_field: Annotated[
         str | None,
         typer.Option(
@@ -135,6 +144,7 @@ def batch(  # noqa: PLR0913, PLR0917  (a command's parameters are its options)
         fail_fast=fail_fast,
         replay=replay,
         summary=summary,
+        dry_run=dry_run,
         verbose=verbose,
         quiet=quiet,
     )

@@ -52,6 +52,10 @@ def batch(problems: str, fields: Fields, wish: Wish, flags: Mapping[str, object]
     Raises the RiseError that ends the program in any other way than well.
     """
     out = output(problems, wish)
+    if wish.dry_run:
+        from rise_cli.commands.estimate import show_batch_estimate
+
+        return show_batch_estimate(problems, fields, flags)
     notices: list[str] = []
     with contextlib.ExitStack() as stack:
         if wish.replay is None:

@@ -1,14 +1,19 @@
-"""`--dry-run`: what a run would send first, how many calls it may make, and what they may cost."""
+"""`--dry-run`: what a run would send, how many calls it may make, and what they may cost."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from rise_cli.core.controls import printable
 from rise_cli.core.domain import Call, Message, Policy, Problem, Shape, Vote
+from rise_cli.problems import BadRow, Fields, rows
+from rise_cli.render.amounts import counted
+from rise_cli.settings import resolve, working_folder
 
 if TYPE_CHECKING:
     from rise_cli.chat.prices import Tariff
@@ -24,14 +29,28 @@ _PER_MESSAGE = 16
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bounds of a run before it starts. Costs are USD, None where the price is not known; the upper
-    one holds if no reply is longer than `output_limit` tokens. Retries come on top."""
+    """Bounds of a run before it starts. Costs are USD, None where the price is not known; they and the
+    tokens are at most so many if no reply is longer than `output_limit` tokens. Retries come on top."""
 
     calls_at_least: int
     calls_at_most: int
     output_limit: int
+    input_tokens_at_least: int
+    input_tokens_at_most: int
     cost_usd_at_least: float | None
     cost_usd_at_most: float | None
+
+    def __add__(self, other: Estimate) -> Estimate:
+        """The bounds of both runs together, which have the same output limit."""
+        return Estimate(
+            self.calls_at_least + other.calls_at_least,
+            self.calls_at_most + other.calls_at_most,
+            self.output_limit,
+            self.input_tokens_at_least + other.input_tokens_at_least,
+            self.input_tokens_at_most + other.input_tokens_at_most,
+            _sum(self.cost_usd_at_least, other.cost_usd_at_least),
+            _sum(self.cost_usd_at_most, other.cost_usd_at_most),
+        )
 
 
 def estimate(
@@ -45,19 +64,22 @@ def estimate(
     """
     most = policy.turns * policy.samples
     least = _fewest_turns(policy, judged) * policy.samples
-    if tariff is None:
-        return Estimate(least, most, output_limit, None, None)
     size = sum(len(m.text.encode()) for m in first)
     head = size + _PER_MESSAGE * len(first)
-    highest = 0.0
+    shortest = max(size // _BYTES_PER_TOKEN_AT_MOST, 1)
+    longest = []
     for turn in range(1, policy.turns + 1):
         seen = turn - 1 if policy.window is None else min(policy.window, turn - 1)
         # What asks to reconsider is about as long as the question's own instructions; feedback of
         # a check adds at most 4 KiB.
         said = head + (4096 if judged else 1024)
-        highest += policy.samples * tariff.worst(head + seen * (output_limit + said), output_limit)
-    lowest = least * tariff.worst(max(size // _BYTES_PER_TOKEN_AT_MOST, 1), 1)
-    return Estimate(least, most, output_limit, lowest, highest)
+        longest.append(head + seen * (output_limit + said))
+    lowest = highest = None
+    if tariff is not None:
+        lowest = least * tariff.worst(shortest, 1)
+        highest = policy.samples * sum(tariff.worst(length, output_limit) for length in longest)
+    sent = policy.samples * sum(longest)
+    return Estimate(least, most, output_limit, least * shortest, sent, lowest, highest)
 
 
 def _fewest_turns(policy: Policy, judged: bool) -> int:
@@ -88,21 +110,55 @@ def show_estimate(
     for message in first:
         sys.stdout.write(f"--- {message.role}\n{printable(message.text)}\n")
     sys.stdout.write(f"--- {at.name}\n{_calls(bounds)}\n{_cost(bounds)}\n")
+    _tell_cap(settings)
+    return 0
+
+
+def show_batch_estimate(problems: str, fields: Fields, flags: Mapping[str, object]) -> int:
+    """Print the bounds of a batch over the whole file, as if no row of it were there; call nobody."""
+    from rise_cli.commands import assembly
+    from rise_cli.commands.plan import posed
+
+    resolved = resolve(flags, env=os.environ, cwd=working_folder())
+    settings, method = resolved.settings, assembly.method(resolved)
+    at = assembly.endpoint(resolved, os.environ, lambda text: None)
+    price, limit = assembly.tariff(settings, at), settings.max_tokens or _OUTPUT_LIMIT
+    found = bad = 0
+    whole = Estimate(0, 0, limit, 0, 0, *((None, None) if price is None else (0.0, 0.0)))
+    for row in rows(problems, fields):
+        if isinstance(row, BadRow):
+            bad += 1
+            continue
+        found += 1
+        first = method.render(posed(row, settings.kind), Call(1, 1), ())
+        whole += estimate(method.policy, first, limit, price, judged=settings.check is not None)
+    unread = f", {counted(bad, 'line')} without one" if bad else ""
+    sent = f"{whole.input_tokens_at_least:,} to {whole.input_tokens_at_most:,} input tokens"
+    sys.stdout.write(f"{at.name} · {counted(found, 'problem')}{unread}\n")
+    sys.stdout.write(f"{_calls(whole)}, {sent}\n{_cost(whole)}\n")
+    _tell_cap(settings)
+    return 0
+
+
+def _tell_cap(settings: Settings) -> None:
     if settings.max_cost is not None:
         sys.stdout.write(f"--max-cost ends the run before it passes ${settings.max_cost:g}\n")
-    return 0
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
 
 
 def _calls(bounds: Estimate) -> str:
     if bounds.calls_at_least == bounds.calls_at_most:
-        return f"{bounds.calls_at_most} calls"
-    return f"{bounds.calls_at_least} to {bounds.calls_at_most} calls"
+        return counted(bounds.calls_at_most, "call")
+    return f"{bounds.calls_at_least:,} to {counted(bounds.calls_at_most, 'call')}"
 
 
 def _cost(bounds: Estimate) -> str:
     if bounds.cost_usd_at_most is None or bounds.cost_usd_at_least is None:
         return "price not known; give it with --price IN,OUT"
     return (
-        f"${bounds.cost_usd_at_least:.6f} to ${bounds.cost_usd_at_most:.6f}, "
+        f"${bounds.cost_usd_at_least:,.6f} to ${bounds.cost_usd_at_most:,.6f}, "
         f"if no reply is longer than {bounds.output_limit:,} tokens and nothing is retried"
     )

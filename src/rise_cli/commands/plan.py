@@ -95,7 +95,7 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
         return Way(chat, door, lambda: slots, made.spent)
 
     def pose(row: Row) -> Problem:
-        return _posed(row, settings.kind)
+        return posed(row, settings.kind)
 
     return Plan(
         resolved=resolved,
@@ -136,7 +136,7 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
     def pose(row: Row) -> Problem:
         found = recording.find(row.id)
         of_old = Kind(found["settings"].get("kind", "auto")) if found else Kind.AUTO
-        return _posed(row, of_old if kind is None else kind)
+        return posed(row, of_old if kind is None else kind)
 
     def model_of(row: Row) -> str:
         found = recording.find(row.id)
@@ -158,7 +158,8 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
     )
 
 
-def _posed(row: Row, kind: Kind) -> Problem:
+def posed(row: Row, kind: Kind) -> Problem:
+    """The problem of a row, whose kind is fixed before anybody is asked."""
     fixed, choices = fix_kind(kind, row.question)
     return Problem(row.id, row.question, row.context, kind=fixed, choices=choices)
 
@@ -212,5 +213,5 @@ def _longest(path: str, fields: Fields) -> Problem:
     size = 0
     for row in rows(path, fields):
         if isinstance(row, Row) and (length := len(row.question) + len(row.context or "")) > size:
-            longest, size = _posed(row, Kind.AUTO), length
+            longest, size = posed(row, Kind.AUTO), length
     return longest

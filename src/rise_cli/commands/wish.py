@@ -23,6 +23,7 @@ class Wish:
     fail_fast: bool = False
     replay: str | None = None
     summary: Path | None = None
+    dry_run: bool = False
     verbose: bool = False
     quiet: bool = False
 
@@ -33,6 +34,8 @@ def output(problems: str, wish: Wish) -> str:
         raise UsageError("--verbose and --quiet exclude each other; give one of them")
     if wish.overwrite and wish.retry_failed:
         raise UsageError("--overwrite and --retry-failed exclude each other; give one of them")
+    if wish.dry_run and wish.replay is not None:
+        raise UsageError("--replay asks nobody, so there is nothing to estimate; leave out --dry-run")
     out = wish.out
     if out is None:
         if problems == STDIO:
