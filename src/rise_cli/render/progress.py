@@ -101,7 +101,7 @@ def _parts(now: Standing) -> list[tuple[int, str]]:
         (8, f"{now.tokens_per_s:,.0f} tokens/s" if now.tokens_per_s >= 1 else ""),
         (6, counted(now.retries, "retry", "retries") if now.retries else ""),
         (5, f"{now.refused:,} refused" if now.refused else ""),
-        (0, f"{duration(now.left_s)} left" if now.left_s is not None else ""),
+        (0, f"{_coarse(now.left_s)} left" if now.left_s and now.left_s >= 0.5 else ""),
     ]
 
 
@@ -116,6 +116,11 @@ def _in_flight(now: Standing) -> str:
         return ""
     most = "" if now.limit is None else f" of {now.limit:,}"
     return f"{now.in_flight:,}{most} in flight"
+
+
+def _coarse(seconds: float) -> str:
+    """`12 s`, `3 min 04 s`: an estimate has no tenths."""
+    return f"{round(seconds)} s" if seconds < 59.5 else duration(max(seconds, 60.0))
 
 
 def _cost(now: Standing) -> str:

@@ -25,10 +25,14 @@ class Pace:
         self._began = _Mark(began, 0, 0)
         self._window_s = window_s
         self._marks = deque([self._began])
+        self._landed = self._began  # when the last problem was solved
 
     def note(self, at: float, problems: int, tokens: int) -> None:
         """So much is done at `at`. Counts and times never fall."""
-        self._marks.append(_Mark(at, problems, tokens))
+        mark = _Mark(at, problems, tokens)
+        if problems > self._landed.problems:
+            self._landed = mark
+        self._marks.append(mark)
         # The mark at the window's far end stays: what came since is measured from there.
         while len(self._marks) > 2 and self._marks[1].at <= at - self._window_s:
             self._marks.popleft()
@@ -39,9 +43,16 @@ class Pace:
         return (last.tokens - first.tokens) / (last.at - first.at) if last.at > first.at else 0.0
 
     def left_s(self, problems: int) -> float | None:
-        """How long so many more problems take; None as long as none was solved."""
-        first, last = self._marks[0], self._marks[-1]
-        if last.problems - first.problems < _ENOUGH:
+        """How long so many more problems take; None as long as none was solved.
+
+        Between two problems it counts down, but not below what it would be if the next one were solved
+        right now.
+        """
+        first, landed, now = self._marks[0], self._landed, self._marks[-1].at
+        if landed.problems - first.problems < _ENOUGH:
             first = self._began
-        solved = last.problems - first.problems
-        return (last.at - first.at) / solved * problems if solved else None
+        solved = landed.problems - first.problems
+        if not solved or not problems:
+            return 0.0 if not problems else None
+        promised = (landed.at - first.at) / solved * problems - (now - landed.at)
+        return max(promised, (now - first.at) / (solved + 1) * (problems - 1))
