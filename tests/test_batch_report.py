@@ -94,6 +94,23 @@ def test_calls_that_ctrl_c_lets_finish_count_and_those_that_wait_do_not(rise: Pr
     assert rows(rise) == []
 
 
+def test_a_run_that_ends_for_all_says_what_it_spent(rise: Program) -> None:
+    write(rise, 9)
+    with Loopback(lambda seen: Status(401) if seen.index == 5 else told(seen)) as server:
+        result = batch(rise, server, "--turns", "1", "--concurrency", "1")
+        assert summary(rise)["spent_now"] == spent(server)
+    assert (result.code, summary(rise)["problems"]) == (3, 5)
+    assert "refused the key" in result.err.splitlines()[-1]
+
+
+def test_a_run_that_ends_before_it_began_has_no_summary(rise: Program) -> None:
+    write(rise, 9)
+    with Loopback([Status(401)]) as server:
+        result = batch(rise, server, "--concurrency", "1")
+    assert (result.code, len(result.err.splitlines())) == (3, 1)
+    assert not (rise.folder / "s.json").exists()
+
+
 UNKNOWN = {"input_tokens": None, "cached_input_tokens": None, "output_tokens": None, "cost_usd": None}
 
 

@@ -24,6 +24,7 @@ from rise_cli.errors import (
     DeadlinePassed,
     Interrupted,
     ProblemsFailed,
+    RiseError,
     UsageError,
 )
 from rise_cli.history.journal import settings_digest
@@ -88,12 +89,17 @@ class _Run:
         settings, quiet = self._plan.resolved.settings, self._wish.quiet
         look = self._report.look
         watcher = meter(sys.stderr, quiet=quiet, color=settings.color, env=os.environ, look=look)
-        with watcher, Comparer(notice=watcher.notice) as comparer:
-            for text in notices:
-                watcher.notice(text)
-            if self._wish.out == STDIO:
-                watcher.notice("rows go to stdout, without a journal: a run that is stopped starts over")
-            end = asyncio.run(self._main(watcher, comparer))
+        try:
+            with watcher, Comparer(notice=watcher.notice) as comparer:
+                for text in notices:
+                    watcher.notice(text)
+                if self._wish.out == STDIO:
+                    watcher.notice("rows go to stdout, without a journal: a run that is stopped starts over")
+                end = asyncio.run(self._main(watcher, comparer))
+        except RiseError:
+            if self._report.paid:
+                self._report.tell()
+            raise
         self._report.tell()
         return end
 

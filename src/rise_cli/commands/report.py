@@ -85,6 +85,11 @@ class Report:
             left_s=None if left is None else pace.left_s(left),
         )
 
+    @property
+    def paid(self) -> bool:
+        """Whether a reply came that may have cost something."""
+        return self.way is not None and self.way.spent.output_tokens > 0
+
     def tell(self) -> None:
         """Show the summary of the whole file, and write it where that is wished for."""
         from rise_cli.render.summary import table

@@ -62,7 +62,7 @@ def _now(summary: Mapping[str, Any]) -> str:
         parts[0] += f" ({spent['refused_requests']:,} refused)"
     if spent["lost_requests"]:
         parts.append(f"{spent['lost_requests']:,} lost that may be charged for")
-    if spent["output_tokens"] is not None:
+    if spent["requests"] and spent["output_tokens"] is not None:
         parts.append(_tokens({**spent, "cached_share": 0}))
     if spent["known_cost_usd"]:
         over = "" if spent["cost_usd"] is not None else "over "
