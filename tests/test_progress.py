@@ -138,6 +138,33 @@ def test_the_bar_is_one_line(rise: Program, columns: int, always: set[str], neve
     assert not any(words in line for words in never for line in full)
 
 
+def test_a_rate_limit_that_holds_everything_is_said(rise: Program) -> None:
+    (rise.folder / "p.jsonl").write_text('{"question": "Say 1"}\n')
+    busy = Status(429, headers={"Retry-After": "3"})
+    with Loopback(lambda seen: busy if seen.index == 0 else _answering(seen)) as server:
+        terminal = rise.terminal("batch", "p.jsonl", *at("openai", server), "--turns", "1", env=KEYS)
+        terminal.until("waiting · 1 retry · 1 refused")
+        result = terminal.end()
+    assert (result.code, "problems  1 (1 ok" in result.out) == (0, True)
+
+
+def test_rows_of_earlier_runs_are_done_and_nothing_else(rise: Program) -> None:
+    problems = [{"id": str(n), "question": f"Say {n}", "answer": str(n if n > 5 else 0)} for n in range(3, 9)]
+    lines = [json.dumps(one) + "\n" for one in problems]
+    with Loopback(_answering) as server:
+        words = ("batch", "p.jsonl", *at("openai", server), "--turns", "1", "--concurrency", "1")
+        (rise.folder / "p.jsonl").write_text("".join(lines[:3]))
+        assert rise(*words, env=KEYS).code == 0
+        (rise.folder / "p.jsonl").write_text("".join(lines))
+        terminal = rise.terminal(*words, columns=120, env=KEYS)
+        terminal.until("5/6")
+        terminal.until("100% right")
+        result = terminal.end()
+    assert "0/6" not in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", result.out).partition("in flight")[2]
+    assert "accuracy  50% (3 of 6 right)" in result.out
+    assert "this run  3 requests, " in result.out
+
+
 def test_quiet_shows_no_bar(rise: Program) -> None:
     out, lines = _shown(rise, 80, "-q")
     assert lines == []

@@ -28,7 +28,7 @@ def table(summary: Mapping[str, Any]) -> str:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def _tokens(summary: Mapping[str, Any]) -> str:
