@@ -79,7 +79,7 @@ class Report:
             tokens_per_s=pace.tokens_per_s,
             cost_usd=spent.known_usd,
             cost_known=spent.cost_usd is not None,
-            projected_usd=None if left is None else _projected(totals, left, spent),
+            projected_usd=None if left is None else totals.projected_usd(left, spent.known_usd),
             retries=self.retries,
             refused=spent.refused,
             left_s=None if left is None else pace.left_s(left),
@@ -122,15 +122,6 @@ class Report:
             "recalled": self.recording.recalled if self.recording else 0,
             "spent_now": (self.way.spent if self.way else Spent()).summary(),
         }
-
-
-def _projected(totals: Totals, left: int, spent: Spent) -> float | None:
-    """What this run may have spent in the end: so far, and on the problems that are left as much each as
-    those with a row took. Those under way were paid for in part, and are not counted twice."""
-    known = totals.problems - totals.unpriced
-    if not known or not totals.known_usd:
-        return None
-    return max(spent.known_usd, totals.known_usd / known * (totals.problems + left))
 
 
 def _write(path: Path, summary: dict[str, object]) -> None:

@@ -52,7 +52,9 @@ class Pace:
         if landed.problems - first.problems < _ENOUGH:
             first = self._began
         solved = landed.problems - first.problems
-        if not solved or not problems:
-            return 0.0 if not problems else None
+        if not problems:
+            return 0.0
+        if not solved:
+            return None
         promised = (landed.at - first.at) / solved * problems - (now - landed.at)
         return max(promised, (now - first.at) / (solved + 1) * (problems - 1))

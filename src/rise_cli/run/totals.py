@@ -28,8 +28,8 @@ class Totals:
     tokens: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(_TOKENS, 0))
     known_usd: float = 0.0
     """The cost of the problems whose cost is known."""
-    priced: int = 0
     unpriced: int = 0
+    """Problems whose cost is not known."""
 
     @property
     def problems(self) -> int:
@@ -48,6 +48,18 @@ class Totals:
     @property
     def cost_usd(self) -> float | None:
         return None if self.unpriced else self.known_usd
+
+    def projected_usd(self, left: int, spent: float) -> float | None:
+        """What a run that has spent so much may come to once the problems that are left have a row, too:
+        as much for each problem as the mean of those whose cost is known. None where that tells nothing.
+
+        Problems under way are among those that are left, and were paid for in part already: so this is
+        not added to what is spent.
+        """
+        known = self.problems - self.unpriced
+        if not known or not self.known_usd:
+            return None
+        return max(spent, self.known_usd / known * (self.problems + left))
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Count one row, in the format of `rise.trajectory/1`."""
@@ -98,7 +110,6 @@ class Totals:
         if usd is None:
             self.unpriced += 1
         else:
-            self.priced += 1
             self.known_usd += usd
 
 
