@@ -12,14 +12,14 @@ class Door:
     """`Limits` around `Limits`: entered for the time of one attempt at a call.
 
     Once it is shut, whoever wants to enter waits until it is cancelled. `empty` tells when the last
-    attempt has left.
+    attempt has left. `answered` counts the attempts that brought a reply.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._shut = False
         self._left = asyncio.Event()
-        self.inside = 0
+        self.inside = self.answered = 0
 
     def shut(self) -> None:
         """Let nobody in any more."""
@@ -44,6 +44,7 @@ class Door:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         self.inside -= 1
+        self.answered += error is None
         self._tell()
         return await self._limits.__aexit__(kind, error, trace)
 
