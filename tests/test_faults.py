@@ -1,0 +1,36 @@
+"""Bad days: a provider that fails in every way that it can, and a whole batch that comes through."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from loopback import Loopback
+from running import Program
+from test_batch import batch, rows, sums, write
+from weather import Weather
+
+PROBLEMS = 500
+
+
+@pytest.mark.parametrize("stream", ["--stream", "--no-stream"])
+def test_every_problem_of_a_bad_day_is_answered_right(rise: Program, wire: str, stream: str) -> None:
+    write(rise, sums(PROBLEMS))
+    sky = Weather()
+    more = ("--turns", "2", "--no-early-stop", "--concurrency", "250", "--timeout", "2", "--max-wait", "2")
+    with Loopback(sky) as server:
+        result = batch(rise, wire, server, *more, stream, "--summary", "s.json")
+    assert result.code == 0, result.err
+    found = rows(rise)
+    assert sorted(row["id"] for row in found) == sorted(f"p{n}" for n in range(PROBLEMS))
+    assert {row["correct"] for row in found} == {True}
+    assert sky.early == []
+    assert sky.most_attempts <= 7
+    summary = json.loads((rise.folder / "s.json").read_text())
+    assert summary["retries"] >= sum(sky.faults.values())
+    # It was a bad day indeed, in every one of its ways.
+    assert sky.calls == 2 * PROBLEMS
+    assert sum(sky.faults.values()) > 0.25 * sky.calls
+    expected = {"429", "500", "503", "529", "reset", "cut", "stall", "malformed", "empty", "streamerror"}
+    assert set(sky.faults) == expected
+    assert set(sky.waits) == {"seconds", "ms", "date", "none"}
