@@ -19,27 +19,19 @@ def test_every_problem_of_a_bad_day_is_answered_right(
 ) -> None:
     write(rise, sums(PROBLEMS))
     sky = Weather()
-    more = (
-        "--turns",
-        str(turns),
-        "--no-early-stop",
-        "--concurrency",
-        "250",
-        "--timeout",
-        "2",
-        "--max-wait",
-        "2",
-    )
+    more = ("--turns", str(turns), "--no-early-stop", "--concurrency", "100", "--summary", "s.json")
+    more = (*more, stream, "--timeout", "4", "--max-wait", "2")
     with Loopback(sky) as server:
-        result = batch(rise, wire, server, *more, stream, "--summary", "s.json")
+        result = batch(rise, wire, server, *more)
     assert result.code == 0, result.err
     found = rows(rise)
     assert sorted(row["id"] for row in found) == sorted(f"p{n}" for n in range(PROBLEMS))
     assert {row["correct"] for row in found} == {True}
-    assert sky.early == []
     assert sky.most_attempts <= 7
-    summary = json.loads((rise.folder / "s.json").read_text())
-    assert summary["retries"] >= sum(sky.faults.values())
+    # On a machine that stands still for seconds a client gives up on what the server has answered, and
+    # never hears how long to wait.
+    given_up = json.loads((rise.folder / "s.json").read_text())["retries"] - sum(sky.faults.values())
+    assert 0 <= len(sky.early) <= given_up
     # It was a bad day indeed, in every one of its ways.
     assert sky.calls == turns * PROBLEMS
     assert sum(sky.faults.values()) > 0.25 * sky.calls
