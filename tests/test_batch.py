@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import shlex
 import signal
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,6 @@ def adding(seen: Seen, *, delay_s: float = 0.0) -> Reply:
     """The right answer to `sums`, said without confidence, so that every turn is taken."""
     a, b = map(int, re.findall(r"(\d+) plus (\d+)", seen.text)[0])
     return Reply(f"Answer: {a + b}", delay_s=delay_s)
-
-
-def slowly(seen: Seen) -> Reply:
-    return adding(seen, delay_s=0.03)
 
 
 def sums(number: int) -> list[dict[str, Any]]:
@@ -48,12 +42,6 @@ def batch(rise: Program, wire: str, server: Loopback, *more: str, **how: Any) ->
 
 def rows(rise: Program, name: str = "p.jsonl.rise.jsonl") -> list[dict[str, Any]]:
     return [json.loads(line) for line in (rise.folder / name).read_text().splitlines()]
-
-
-def sent_again(server: Loopback) -> int:
-    """How many requests were sent before, word for word; turns of one problem differ."""
-    counted = Counter(json.dumps(seen.body, sort_keys=True) for seen in server.seen)
-    return sum(counted.values()) - len(counted)
 
 
 def turns_of(found: list[dict[str, Any]]) -> int:
@@ -248,30 +236,6 @@ def test_calls_of_an_interrupted_run_are_not_made_again(rise: Program, wire: str
     found = rows(rise)
     assert sorted(row["id"] for row in found) == sorted(f"p{n}" for n in range(10))
     assert turns_of(found) == 30
-    assert not list(rise.folder.glob("*.journal*"))
-
-
-def test_kill_9_loses_nothing_and_pays_for_nothing_twice(rise: Program) -> None:
-    write(rise, sums(40))
-    width, draw = 8, random.Random(7)
-    with Loopback(slowly) as server:
-        words = ("batch", "p.jsonl", *at("openai", server), "--turns", "2", "--no-early-stop", "-q")
-        words = (*words, "--concurrency", str(width))
-        kills = 0
-        for _ in range(3):
-            process = rise.start(*words, env=KEYS)
-            until = len(server.seen) + draw.randint(5, 22)
-            wait_until(lambda p=process, n=until: len(server.seen) >= n or p.poll() is not None)  # type: ignore[misc]
-            kills += process.poll() is None
-            process.kill()
-            process.communicate()
-        assert rise(*words, env=KEYS).code == 0
-        again, sent = sent_again(server), len(server.seen)
-    found = rows(rise)
-    assert sorted(row["id"] for row in found) == sorted(f"p{n}" for n in range(40))
-    assert kills == 3
-    assert turns_of(found) == 80
-    assert sent - 80 == again <= kills * width
     assert not list(rise.folder.glob("*.journal*"))
 
 
