@@ -370,14 +370,6 @@ def test_a_budget_holds_over_all_calls_and_a_higher_one_goes_on(rise: Program, w
     assert len(rows(rise)) == 30
 
 
-def test_a_deadline_ends_the_run(rise: Program) -> None:
-    write(rise, sums(3))
-    with Loopback(lambda seen: adding(seen, delay_s=0.0 if " 0 plus" in seen.text else 30.0)) as server:
-        result = batch(rise, "openai", server, "--turns", "1", "--deadline", "1")
-    assert (result.code, "the deadline ended the run" in result.err) == (5, True)
-    assert [row["id"] for row in rows(rise)] == ["p0"]
-
-
 # Replay
 
 
