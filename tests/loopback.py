@@ -58,9 +58,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The connection is reset (or, `politely`, closed) before any answer."""
+    """The connection is reset (or, `politely`, closed) before any answer; `reply` was billed all the same."""
 
     politely: bool = False
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,8 +307,10 @@ class _Connection(asyncio.Protocol):
         match fault:
             case Status():
                 self._whole(fault.status, complaint_document(seen, fault), fault.headers)
-            case Reset(politely):
-                if not politely:
+            case Reset():
+                if fault.reply is not None:
+                    self._server.billed.add(fault.reply.tokens(seen))
+                if not fault.politely:
                     linger = struct.pack("ii", 1, 0)
                     self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 self._transport.abort()

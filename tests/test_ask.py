@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -427,6 +428,24 @@ def test_a_budget_that_fits_no_call(rise: Program, wire: str) -> None:
         result = ask(rise, wire, server, "--max-cost", "0.0000001", "--price", "1,2")
         assert server.seen == []
     assert (result.code, result.out) == (5, "")
+
+
+def test_a_reply_that_the_budget_cut_off_is_shown_and_has_no_vote(rise: Program, wire: str) -> None:
+    def filling(seen: Seen) -> Reply:
+        cut = seen.limit is not None and seen.limit < 1500
+        return replace(_all_of_it(seen), finish="length" if cut else "stop")
+
+    caps = ("--max-tokens-total", "2500", "--max-tokens", "1500", "--turns", "2", "--no-early-stop")
+    with Loopback(filling) as server:
+        result = ask(rise, wire, server, *caps, "--json", "--verbose")
+        assert len(server.seen) == 2
+    record = result.record
+    assert (result.code, record["answer"], record["stop_reason"]) == (5, "8", "budget")
+    assert [(t["reply"], t["failure"]) for t in record["turns"]][1] == (record["turns"][0]["reply"], "budget")
+    assert record["votes"][0]["count"] == 1
+    assert record["usage"]["output_tokens"] == server.billed.output
+    assert "the reply was cut off where the budget ended" in result.err
+    assert "Stopped after turn 2: the budget ended in the middle of a reply." in result.err
 
 
 def test_max_cost_wants_a_price(rise: Program, wire: str) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import shlex
 import signal
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,6 @@ def adding(seen: Seen, *, delay_s: float = 0.0) -> Reply:
     """The right answer to `sums`, said without confidence, so that every turn is taken."""
     a, b = map(int, re.findall(r"(\d+) plus (\d+)", seen.text)[0])
     return Reply(f"Answer: {a + b}", delay_s=delay_s)
-
-
-def slowly(seen: Seen) -> Reply:
-    return adding(seen, delay_s=0.03)
 
 
 def sums(number: int) -> list[dict[str, Any]]:
@@ -48,12 +42,6 @@ def batch(rise: Program, wire: str, server: Loopback, *more: str, **how: Any) ->
 
 def rows(rise: Program, name: str = "p.jsonl.rise.jsonl") -> list[dict[str, Any]]:
     return [json.loads(line) for line in (rise.folder / name).read_text().splitlines()]
-
-
-def sent_again(server: Loopback) -> int:
-    """How many requests were sent before, word for word; turns of one problem differ."""
-    counted = Counter(json.dumps(seen.body, sort_keys=True) for seen in server.seen)
-    return sum(counted.values()) - len(counted)
 
 
 def turns_of(found: list[dict[str, Any]]) -> int:
@@ -251,30 +239,6 @@ def test_calls_of_an_interrupted_run_are_not_made_again(rise: Program, wire: str
     assert not list(rise.folder.glob("*.journal*"))
 
 
-def test_kill_9_loses_nothing_and_pays_for_nothing_twice(rise: Program) -> None:
-    write(rise, sums(40))
-    width, draw = 8, random.Random(7)
-    with Loopback(slowly) as server:
-        words = ("batch", "p.jsonl", *at("openai", server), "--turns", "2", "--no-early-stop", "-q")
-        words = (*words, "--concurrency", str(width))
-        kills = 0
-        for _ in range(3):
-            process = rise.start(*words, env=KEYS)
-            until = len(server.seen) + draw.randint(5, 22)
-            wait_until(lambda p=process, n=until: len(server.seen) >= n or p.poll() is not None)  # type: ignore[misc]
-            kills += process.poll() is None
-            process.kill()
-            process.communicate()
-        assert rise(*words, env=KEYS).code == 0
-        again, sent = sent_again(server), len(server.seen)
-    found = rows(rise)
-    assert sorted(row["id"] for row in found) == sorted(f"p{n}" for n in range(40))
-    assert kills == 3
-    assert turns_of(found) == 80
-    assert sent - 80 == again <= kills * width
-    assert not list(rise.folder.glob("*.journal*"))
-
-
 def test_ctrl_c_finishes_the_calls_in_flight_and_tells_how_to_go_on(rise: Program) -> None:
     write(rise, sums(12))
     with Loopback(lambda seen: adding(seen, delay_s=0.2)) as server:
@@ -382,7 +346,7 @@ def test_a_wrong_key_stops_at_the_first_answer(rise: Program, wire: str) -> None
     write(rise, sums(200))
     with Loopback([Status(401)]) as server:
         result = batch(rise, wire, server, "--concurrency", "5")
-        assert len(server.seen) <= 10
+        assert len(server.seen) <= 5
     assert (result.code, "refused the key" in result.err) == (3, True)
     assert rows(rise) == []
     assert not list(rise.folder.glob("*.journal*"))
@@ -404,14 +368,6 @@ def test_a_budget_holds_over_all_calls_and_a_higher_one_goes_on(rise: Program, w
         assert batch(rise, wire, server, *more, "--max-tokens-total", "500000").code == 0
         assert first < len(server.seen) == 30
     assert len(rows(rise)) == 30
-
-
-def test_a_deadline_ends_the_run(rise: Program) -> None:
-    write(rise, sums(3))
-    with Loopback(lambda seen: adding(seen, delay_s=0.0 if " 0 plus" in seen.text else 30.0)) as server:
-        result = batch(rise, "openai", server, "--turns", "1", "--deadline", "1")
-    assert (result.code, "the deadline ended the run" in result.err) == (5, True)
-    assert [row["id"] for row in rows(rise)] == ["p0"]
 
 
 # Replay

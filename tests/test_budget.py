@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -117,6 +118,30 @@ async def test_the_output_limit_that_is_sent(
     with suppress(BudgetExhausted):
         await budgeted(server, wallet).complete(request(max_tokens=asked))
     assert server.limits == ([] if sent is None else [sent])
+
+
+@pytest.mark.parametrize(
+    ("cap", "asked", "finish", "said"),
+    [
+        (INPUT + 99, None, "length", "budget"),
+        (INPUT + 99, None, "stop", "stop"),
+        (INPUT + 99, None, "empty", "empty"),
+        (INPUT + 100, None, "length", "length"),
+        (INPUT + 20, 20, "length", "length"),
+        (INPUT + 20, 21, "length", "budget"),
+    ],
+)
+async def test_a_reply_that_ends_where_the_budget_does(
+    cap: int, asked: int | None, finish: str, said: str
+) -> None:
+    class Ending(Server):
+        async def complete(self, request: Request) -> Completion:
+            return replace(await super().complete(request), finish_reason=finish)
+
+    wallet = Wallet(max_tokens=cap)
+    completion = await budgeted(Ending(), wallet).complete(request(max_tokens=asked))
+    assert completion.finish_reason == said
+    assert wallet.spent_tokens > 0
 
 
 async def test_the_tighter_cap_counts() -> None:

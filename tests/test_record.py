@@ -241,10 +241,21 @@ def test_a_lost_attempt_makes_the_sums_unknown() -> None:
         ([answered(1, "a"), answered(2, "a", usage=None, cost_usd=None)], 2, None, None),
         ([answered(1, "a"), Done(Call(1, 2), Failure("server", "500"))], 2, 96, 0.001),
         ([answered(1, "a"), Done(Call(1, 2), Failure("budget", "spent"))], 1, 96, 0.001),
+        ([answered(1, "a"), Done(Call(1, 2), Failure("unrecorded", "no"))], 1, 96, 0.001),
+        ([answered(1, "a"), answered(2, None, finish_reason="budget")], 2, 192, 0.002),
         ([Done(Call(1, 1), Failure("server", "500"))], 1, None, None),
         ([], 0, None, None),
     ],
-    ids=["all known", "one unknown", "one failed", "one never made", "none came", "nothing done"],
+    ids=[
+        "all known",
+        "one unknown",
+        "one failed",
+        "one never made",
+        "one not recorded",
+        "one cut off",
+        "none came",
+        "nothing done",
+    ],
 )
 def test_sums(done: list[Done], requests: int, tokens: int | None, usd: float | None) -> None:
     assert (total(done).requests, total(done).input_tokens) == (requests, tokens)

@@ -123,6 +123,16 @@ async def test_a_failure_is_not_kept() -> None:
     assert (await chat.complete(REQUEST)).reply == "reply 2"
 
 
+async def test_a_reply_that_the_budget_cut_off_is_not_kept() -> None:
+    class Cutting(Replying):
+        async def complete(self, request: Request) -> Completion:
+            return replace(await super().complete(request), finish_reason="budget")
+
+    inner, shelf = Cutting(), Shelf()
+    cut = await Recording(inner, shelf, "s").complete(REQUEST)
+    assert (cut.reply, cut.finish_reason, shelf.kept) == ("reply 1", "budget", {})
+
+
 async def test_closes_what_it_wraps() -> None:
     inner = Replying()
     await Recording(inner, Shelf(), "s").aclose()
@@ -161,6 +171,7 @@ CALLS = [
     ("another purpose", replace(KEY, purpose=Purpose.SELECT), "unrecorded"),
     ("cut off by the budget", replace(KEY, turn=2), "unrecorded"),
     ("cut off by the deadline", replace(KEY, turn=3), "unrecorded"),
+    ("half a reply, and then the budget", replace(KEY, turn=6), "unrecorded"),
     ("failed at the provider", replace(KEY, turn=4), "server"),
 ]
 
@@ -168,7 +179,8 @@ CALLS = [
 @pytest.mark.parametrize(("key", "kind"), [case[1:] for case in CALLS], ids=[case[0] for case in CALLS])
 async def test_a_replay_makes_no_call(key: CallKey, kind: str) -> None:
     lost = (turn(n, None, failure=why) for n, why in ((2, "budget"), (3, "deadline"), (4, "server")))
-    chat = Replay(turns_of(turn(1), *lost))
+    half = turn(6, "So", failure="budget", finish_reason="budget")
+    chat = Replay(turns_of(turn(1), *lost, half))
     with pytest.raises(ProviderError, match=f"turn {key.turn} of chain {key.chain} of problem") as raised:
         await chat.complete(replace(REQUEST, key=key))
     assert raised.value.kind == kind
@@ -225,6 +237,9 @@ STOPS = [
     ([Failure("unrecorded", "…")], StopReason.UNRECORDED),
     ([REPLY, Failure("unrecorded", "…")], StopReason.UNRECORDED),
     ([REPLY, Failure("server", "…")], None),
+    ([REPLY, Completion("a", "budget")], StopReason.BUDGET),
+    ([Completion("a", "budget"), Failure("deadline", "…")], StopReason.BUDGET),
+    ([Completion("a", "length")], None),
     ([Failure("unrecorded", "…"), Failure("budget", "…")], StopReason.BUDGET),
 ]
 

@@ -172,6 +172,10 @@ def test_reply_is_printed_whole() -> None:
     [
         (done(1, None, "a", completion=Completion("a", "length")), "→ no answer: length"),
         (done(1, None, "", completion=Completion("", "empty")), "(an empty reply)\n→ no answer: empty"),
+        (
+            done(1, None, "a", completion=Completion("a", "budget")),
+            "→ no answer: cut off where the budget ended",
+        ),
         (done(1, None, "hm"), "→ no answer found"),
         (Done(Call(1, 1), Failure("server", "the server said 500")), "→ failed: the server said 500"),
         (Done(Call(1, 1), Failure("server", "")), "→ failed: server"),

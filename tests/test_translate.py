@@ -57,7 +57,7 @@ async def fail(wire: str, fault: Fault, **options: Any) -> RiseError:
     ("status", "kind", "retryable", "billed"),
     [
         (400, "rejected", False, False),
-        (402, "rejected", False, False),
+        (402, "credit", False, False),
         (408, "timeout", True, False),
         (413, "context", False, False),
         (422, "rejected", False, False),
@@ -123,9 +123,14 @@ async def test_a_code_alone_says_that_the_input_is_too_long() -> None:
 
 
 async def test_an_account_without_credit_is_not_asked_again() -> None:
-    error = await fail("openai", Status(429, "You exceeded your quota.", code="insufficient_quota"))
-    assert isinstance(error, ProviderError)
-    assert (error.kind, error.retryable) == ("rejected", False)
+    refusals = {
+        "openai": Status(429, "You exceeded your quota.", code="insufficient_quota"),
+        "anthropic": Status(400, "Your credit balance is too low to access the Anthropic API."),
+    }
+    for wire, refusal in refusals.items():
+        error = await fail(wire, refusal)
+        assert isinstance(error, ProviderError)
+        assert (error.kind, error.retryable) == ("credit", False)
 
 
 @pytest.mark.parametrize("stream", [False, True])

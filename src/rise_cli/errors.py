@@ -6,7 +6,7 @@
      |   `- CredentialsError  3   no key, or one that the provider refused (401, 403)
      |- ProviderError         1   one call failed; becomes that call's `Failure`
      |- NoAnswer              1   the run is over and no turn gave a usable answer
-     |- ProblemsFailed        4   a batch is finished, and some of its problems failed
+     |- ProblemsFailed        4   a batch is over, and some of its problems failed
      |- BudgetExhausted       5   the next call does not fit into what may still be spent
      |- DeadlinePassed        5   the time for the question is over
      |- NoMajority            6   `--strict`, and no answer has more than half of the votes
@@ -48,7 +48,7 @@ class ProviderError(RiseError):
 
     `kind` is the field's word for it, one of: `rate_limited`, `server`, `connection`, `timeout`,
     `broken` (a body or a stream that cannot be read), `context` (the input is too long), `rejected`
-    (any other 4xx).
+    (any other 4xx), `credit` (the account has none left).
     `status` is the HTTP status where there was one. `retry_after` is in seconds, as the provider asked.
     `param` names the request parameter that a 400 rejected, where it can be told.
     `billed` says whether the provider may charge for the attempt although its reply was lost, and
@@ -84,7 +84,7 @@ class NoAnswer(RiseError):
 
 
 class ProblemsFailed(RiseError):
-    """A batch is finished, and some of its problems failed."""
+    """A batch is finished and some of its problems failed, or it gave up on a provider that is down."""
 
     exit_code = 4
 

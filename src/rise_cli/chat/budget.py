@@ -165,8 +165,9 @@ class Budgeted:
     attempt is reserved, and inside `Limited`, so that nothing is set aside for calls that queue.
 
     The output limit sent is the largest that fits, at most `request.max_tokens` or, where the request
-    has none, `default_output`; at least `floor` or that limit itself, whichever is smaller. `tariff`
-    None counts tokens only.
+    has none, `default_output`; at least `floor` or that limit itself, whichever is smaller. A reply that
+    is cut off at a lower limit than was wanted is finished by `budget`, not by `length`. `tariff` None
+    counts tokens only.
     """
 
     def __init__(
@@ -202,6 +203,8 @@ class Budgeted:
                 self._purse.lose(hold)
             raise
         self._purse.settle(hold, self._actual(hold, completion))
+        if completion.finish_reason == "length" and hold.limit < wanted:
+            return replace(completion, finish_reason="budget")
         return completion
 
     async def aclose(self) -> None:

@@ -103,6 +103,13 @@ _TOO_LONG = re.compile(
 )
 
 
+def is_unpaid(said: Complaint) -> bool:
+    """Whether the complaint is that the account has no credit left."""
+    # Anthropic says it with status 400 and no code of its own.
+    low = said.status == 400 and "credit balance is too low" in said.text.lower()
+    return said.status == 402 or "insufficient_quota" in said.code or low
+
+
 def is_too_long(said: Complaint) -> bool:
     """Whether the complaint is that the input does not fit into the model's context."""
     if said.status in {400, 422}:

@@ -13,7 +13,7 @@ class Door:
     """`Limits` around `Limits`: entered for the time of one attempt at a call.
 
     Once it is shut, whoever wants to enter waits until it is cancelled. `empty` tells when the last
-    attempt has left.
+    attempt has left. `answered` counts the attempts that brought a reply.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -21,7 +21,7 @@ class Door:
         self._shut = False
         self._left = asyncio.Event()
         self._idle_since: float | None = None
-        self.inside = 0
+        self.inside = self.answered = 0
 
     @property
     def idle_s(self) -> float:
@@ -54,6 +54,7 @@ class Door:
     ) -> bool | None:
         self.inside -= 1
         self._idle_since = time.monotonic()
+        self.answered += error is None
         self._tell()
         return await self._limits.__aexit__(kind, error, trace)
 

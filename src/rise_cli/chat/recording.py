@@ -44,7 +44,8 @@ class Recording:
     `settings` is a digest of whatever changes what is sent or how. The wording of the question goes
     into the key with it: all messages up to the last `fixed` one. So a problem or a protocol that was
     edited between two runs is asked again, instead of getting the reply to another question; feedback
-    of a check, which may differ from run to run, does not count. Failures are not kept.
+    of a check, which may differ from run to run, does not count. Failures are not kept, nor is a reply
+    that the budget cut off: under a higher one the call is made again.
 
     `recalled` counts the calls that were answered from the journal.
     """
@@ -66,7 +67,8 @@ class Recording:
             return known
         completion = await self._chat.complete(request)
         # Nothing may be awaited between the reply and this: a cancellation would lose what was paid for.
-        self._journal.put(key, completion)
+        if completion.finish_reason != "budget":
+            self._journal.put(key, completion)
         return completion
 
     async def aclose(self) -> None:
@@ -90,7 +92,7 @@ class Replay:
         turn = _find(self._turns(request.key.problem), request.key)
         if turn is None:
             raise ProviderError(f"{_name(request.key)} was never made in the recorded run", kind="unrecorded")
-        if turn["reply"] is not None:
+        if turn["reply"] is not None and turn["finish_reason"] != "budget":
             return _completion(turn)
         why = turn["failure"] or "unrecorded"
         if why in _NEVER_MADE:

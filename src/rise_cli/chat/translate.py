@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
-from rise_cli.chat.complaints import Complaint, is_too_long, read_complaint, status_of
+from rise_cli.chat.complaints import Complaint, is_too_long, is_unpaid, read_complaint, status_of
 from rise_cli.chat.providers import PROVIDERS
 from rise_cli.core.controls import printable
 from rise_cli.core.secrets import strike
@@ -129,8 +129,9 @@ def _by_status(said: Complaint, endpoint: Endpoint) -> RiseError:
 def _kind(said: Complaint, endpoint: Endpoint) -> tuple[str, str]:
     """The kind of a `ProviderError`, and what to say before the provider's own words."""
     who, status = endpoint.provider, said.status
-    spent = "insufficient_quota" in said.code
-    if status == 429 and not spent:
+    if is_unpaid(said):
+        return "credit", f"the account at {who} has no credit left ({status}); top it up"
+    if status == 429:
         return "rate_limited", f"{who} limits the rate (429); lower --concurrency or wait"
     if status >= 500:
         return "server", f"{who} failed ({status}); try again later"
@@ -138,8 +139,6 @@ def _kind(said: Complaint, endpoint: Endpoint) -> tuple[str, str]:
         return "timeout", f"{who} gave up waiting (408); try again"
     if is_too_long(said):
         return "context", f"the input is too long for {endpoint.model!r}; shorten the question or --window"
-    if spent or status == 402:
-        return "rejected", f"the account at {who} has no credit left ({status}); top it up"
     return "rejected", f"{who} rejected the request ({status}); change what it names"
 
 

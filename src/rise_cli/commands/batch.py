@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,9 @@ from rise_cli.history.results import Results
 from rise_cli.history.rows import Recorded
 from rise_cli.problems import BadRow, Fields, Row, count, rows
 from rise_cli.run.act import Actor, Setup
-from rise_cli.run.batch import Driver, End
+from rise_cli.run.batch import Driver, End, Worked
 from rise_cli.run.book import Book, unread
+from rise_cli.run.breaker import Held, outage
 from rise_cli.run.feed import at_once, beside
 from rise_cli.run.interrupt import at_first_signal
 from rise_cli.run.scoring import score
@@ -155,18 +157,22 @@ class _Run:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
 
-    async def _one(self, row: Row, setup: Setup, book: Book) -> StopReason:
-        """Solve a problem and write its row, unless it was cut off. Raises what must end the run."""
+    async def _one(self, row: Row, setup: Setup, book: Book) -> Worked:
+        """Solve a problem and write its row, unless it was cut off or the provider may be down. Raises
+        what must end the run."""
         self._report.solving()
         problem = self._plan.pose(row)
         trajectory = await solve(problem, self._plan.method.policy, Actor(setup))
         reason = trajectory.end.reason
         if reason in {StopReason.BUDGET, StopReason.DEADLINE}:
-            return reason
+            return Worked(reason)
         record = self._record(trajectory, row)
         await score(record, problem.kind, setup.compare)
+        # A replay asks nobody who could be down.
+        if self._plan.journalled and (why := outage(trajectory)) is not None:
+            return Worked(reason, Held(why, partial(book.write, record)))
         book.write(record)
-        return reason
+        return Worked(reason)
 
     def _record(self, trajectory: Trajectory, row: Row) -> dict[str, Any]:
         model = self._plan.model_of(row)
@@ -213,6 +219,10 @@ class _Run:
         of = "" if self._report.total is None else f" of {self._report.total:,}"
         so_far = f"with {done:,}{of} problems done"
         again = "run the same command again to go on"
+        if self._wish.out == STDIO:
+            again = self._resumption()
+        elif self._wish.overwrite:
+            again = "run the same command again without --overwrite to go on"
         match end:
             case End.INTERRUPTED:
                 raise Interrupted(f"interrupted {so_far}; {self._resumption()}")
@@ -220,6 +230,9 @@ class _Run:
                 raise BudgetExhausted(f"the budget ended the run {so_far}; raise it and {again}")
             case End.DEADLINE:
                 raise DeadlinePassed(f"the deadline ended the run {so_far}; {again}")
+            case End.DOWN:
+                why = self._report.driver.last_outage if self._report.driver else ""
+                raise ProblemsFailed(f"the provider is down ({why}); the run ended {so_far}; {again}")
         if self._failed:
             how = "" if self._wish.out == STDIO else "; --retry-failed tries them again"
             raise ProblemsFailed(f"{self._failed:,} of {done:,} problems failed{how}")

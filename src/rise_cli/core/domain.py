@@ -122,9 +122,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A reply that arrived. `finish_reason` is `stop`, `length`, `refusal`, `filtered` or `empty`.
+    """A reply that arrived. `finish_reason` is `stop`, `length`, `refusal`, `filtered`, `empty` or `budget`
+    (cut off at an output limit that the budget had lowered).
 
-    All but `stop` are finished turns that do not vote. `reasoning` is the model's hidden thinking
+    All but `stop` are finished turns that do not vote; `budget` ends the run like a call that the budget
+    did not allow, and a higher one makes the call again. `reasoning` is the model's hidden thinking
     where the provider shows it; it is never read for an answer. `usage` is None where the provider
     did not say; `cost_usd` where the price is not known. `lost_attempts` were made before this one
     and brought nothing, although the provider may charge for them.

@@ -3,7 +3,8 @@
 In this order, the first that holds:
 
 accepted    a check or a person accepted an attempt.
-budget      a call of the last turn did not fit into what may still be spent.
+budget      a call of the last turn did not fit into what may still be spent, or its reply was cut off
+            where that ended.
 deadline    a call of the last turn was not made, or not waited for, because time was up.
 unrecorded  a replay came to a call of the last turn that was never made.
 error       no call of the last turn came back, for reasons that retrying did not mend.
@@ -69,6 +70,8 @@ def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
     """Why the outside world ends the run, judged by the calls of its last turn."""
     results = [d.result for d in done if d.call.turn == turn]
     kinds = {r.kind for r in results if isinstance(r, Failure)}
+    if any(isinstance(r, Completion) and r.finish_reason == "budget" for r in results):
+        return StopReason.BUDGET
     for reason in (StopReason.BUDGET, StopReason.DEADLINE, StopReason.UNRECORDED):
         if reason.value in kinds:
             return reason

@@ -70,6 +70,8 @@ def _reason(done: Done) -> str:
     if isinstance(done.result, Failure):
         message = " ".join(done.result.message.split()) or done.result.kind
         return message if len(message) <= 300 else message[:299] + "…"
+    if done.result.finish_reason == "budget":
+        return "the reply was cut off where the budget ended"
     if done.result.finish_reason != "stop":
         return f"the reply is of no use ({done.result.finish_reason})"
     if done.verdict and any(attempt.answer is not None for attempt in done.attempts):
@@ -78,5 +80,5 @@ def _reason(done: Done) -> str:
 
 
 def unmade(result: Completion | Failure) -> bool:
-    """Whether the budget kept the call from being made."""
-    return isinstance(result, Failure) and result.kind == "budget"
+    """Whether the call was never made: the budget did not allow it, or a recording does not have it."""
+    return isinstance(result, Failure) and result.kind in {"budget", "unrecorded"}

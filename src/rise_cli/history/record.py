@@ -29,7 +29,7 @@ from rise_cli.history.outcome import call_failure, complaint, cost, failure, unm
 
 SCHEMA = "rise.trajectory/1"
 
-FinishReason = Literal["stop", "length", "refusal", "filtered", "empty"]
+FinishReason = Literal["stop", "length", "refusal", "filtered", "empty", "budget"]
 Source = Literal["check", "person", "reference"]
 
 # Read by pydantic when the schema is asked for: no other keys than these, and the strings under the
@@ -59,7 +59,8 @@ class RecordedTotal:
     __pydantic_config__ = _STRICT
 
     requests: int
-    """Calls that came back or failed; not those that the budget kept from being made."""
+    """Calls that came back or failed; not those that the budget kept from being made, nor those that a
+    recording does not have."""
     input_tokens: int | None
     cached_input_tokens: int | None
     cache_write_tokens: int | None
@@ -94,8 +95,8 @@ class RecordedTurn:
     """Who gave the reward."""
     failure: str | None
     """Why this turn brought nothing to vote on. The call failed: rate_limited, server, connection,
-    timeout, broken, context, rejected, budget or deadline. The reply is of no use: length, refusal,
-    filtered or empty."""
+    timeout, broken, context, rejected, credit, budget, deadline or unrecorded. The reply is of no use:
+    length, refusal, filtered, empty or budget (cut off where that ended)."""
     finish_reason: FinishReason | None
     latency_s: float | None
     usage: RecordedUsage | None

@@ -75,7 +75,8 @@ def _said(done: Done, before: Attempt | None, policy: Policy, page: Page) -> lis
     attempt = done.attempts[-1] if done.attempts else None
     if attempt is None or attempt.answer is None:
         reason = done.result.finish_reason
-        found = "no answer found" if reason == "stop" else f"no answer: {reason}"
+        why = "cut off where the budget ended" if reason == "budget" else reason
+        found = "no answer found" if reason == "stop" else f"no answer: {why}"
         parts = [Text(found, style="yellow")]
     else:
         parts = [Text(page.clip(attempt.answer, min(60, page.width - 4)), style="bold")]

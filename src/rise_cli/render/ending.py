@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from rise_cli.core.domain import Policy, StopReason, Tally, Trajectory, Vote
+from rise_cli.core.domain import Completion, Policy, StopReason, Tally, Trajectory, Vote
 from rise_cli.history.outcome import cost
 from rise_cli.history.record import total
 from rise_cli.render import amounts
@@ -51,13 +51,18 @@ def _because(reason: StopReason, trajectory: Trajectory) -> str:
         sources[0] if sources else "", "its judge"
     )
     times = {1: "once", 2: "twice"}.get(policy.patience, f"{policy.patience} times")
+    cut = any(
+        isinstance(d.result, Completion) and d.result.finish_reason == "budget" for d in trajectory.done
+    )
     return {
         StopReason.TURNS: "all turns were taken",
         StopReason.DECIDED: "no later turn could change the winner",
         StopReason.CONFIDENT: f"the same answer came {times} in a row, at least "
         f"{amounts.percent(policy.threshold)} sure",
         StopReason.ACCEPTED: f"{judge} accepted the answer",
-        StopReason.BUDGET: "the budget does not cover the next call",
+        StopReason.BUDGET: "the budget ended in the middle of a reply"
+        if cut
+        else "the budget does not cover the next call",
         StopReason.DEADLINE: "the time for the question is over",
         StopReason.INTERRUPTED: "interrupted",
         StopReason.ERROR: "its calls failed",

@@ -1,8 +1,9 @@
 """Many problems side by side, on one event loop: when to start one, and when to stop.
 
 What one problem takes, from its first call to its row, is `work`; this knows nothing of it. A problem
-that fails is a row like any other. What raises out of `work` (a key that was refused, a full disk, a
-bug) ends the run at once, since it would befall all others too.
+that fails is a row like any other, unless the provider is down: see `run.breaker`. What raises out of
+`work` (a key that was refused, a full disk, a bug) ends the run at once, since it would befall all
+others too.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
+from typing import NamedTuple
 
 from rise_cli.chat.door import Door
 from rise_cli.core.domain import StopReason
 from rise_cli.problems import Row
+from rise_cli.run.breaker import Breaker, Held
 
 GRACE_S = 10.0
 """How long calls in flight may take to finish once a person has asked to stop."""
@@ -27,13 +30,22 @@ class End(StrEnum):
     BUDGET = "budget"
     DEADLINE = "deadline"
     INTERRUPTED = "interrupted"
+    DOWN = "down"
 
 
 _CUTS = {StopReason.BUDGET: End.BUDGET, StopReason.DEADLINE: End.DEADLINE}
 
-Work = Callable[[Row], Awaitable[StopReason]]
-"""Solve a problem and write its row; return why it ended. One that the budget or the deadline cut off
-has no row, so that a later run goes on with it."""
+
+class Worked(NamedTuple):
+    """Why a problem ended, and what writes its row where that is still to be decided."""
+
+    reason: StopReason
+    held: Held | None = None
+
+
+Work = Callable[[Row], Awaitable[Worked]]
+"""Solve a problem and write its row, or leave that to the driver. One that the budget or the deadline
+cut off has no row, so that a later run goes on with it."""
 
 
 class Driver:
@@ -59,6 +71,7 @@ class Driver:
         self._grace_s = grace_s
         self._under_way: set[asyncio.Task[None]] = set()
         self._place, self._news = asyncio.Event(), asyncio.Event()
+        self._breaker = Breaker()
         self._end: End | None = None
         self._fatal: Exception | None = None
 
@@ -66,6 +79,11 @@ class Driver:
     def under_way(self) -> int:
         """How many problems are being solved now."""
         return len(self._under_way)
+
+    @property
+    def last_outage(self) -> str:
+        """What the last call said that failed while nobody was answered; "" if none is."""
+        return self._breaker.held[-1].why if self._breaker.held else ""
 
     def interrupt(self) -> None:
         """Start nothing new; the calls in flight may finish for `grace_s` seconds."""
@@ -94,10 +112,13 @@ class Driver:
             raise self._fatal
         if not launcher.cancelled():
             launcher.result()
+        if self._end is None:
+            for held in self._breaker.held:
+                held.write()
         return self._end or End.COMPLETE
 
     def _over(self, launcher: asyncio.Future[None]) -> bool:
-        if self._fatal is not None or self._end is End.INTERRUPTED:
+        if self._fatal is not None or self._end in {End.INTERRUPTED, End.DOWN}:
             return True
         if launcher.done() and not launcher.cancelled() and launcher.exception() is not None:
             return True
@@ -105,10 +126,10 @@ class Driver:
 
     async def _launch(self, rows: AsyncIterator[Row]) -> None:
         async for row in rows:
-            while self._end is None and len(self._under_way) >= self._width():
+            while not self._stopped and len(self._under_way) >= self._width():
                 self._place.clear()
                 await self._place.wait()
-            if self._end is not None:
+            if self._stopped:
                 return
             task = asyncio.ensure_future(self._one(row))
             self._under_way.add(task)
@@ -116,12 +137,20 @@ class Driver:
 
     async def _one(self, row: Row) -> None:
         try:
-            reason = await self._work(row)
+            worked = await self._work(row)
+            self._settle(worked)
         except Exception as error:
             self._fatal = self._fatal or error
-        else:
-            if reason in _CUTS:
-                self._halt(_CUTS[reason])
+
+    def _settle(self, worked: Worked) -> None:
+        """Draw from a problem that has ended what it says about the others."""
+        for held in self._breaker.freed(self._door.answered):
+            held.write()
+        others = len(self._under_way) - 1
+        if worked.held is not None and self._breaker.opens(worked.held, others):
+            self._halt(End.DOWN)
+        if worked.reason in _CUTS:
+            self._halt(_CUTS[worked.reason])
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
@@ -131,6 +160,10 @@ class Driver:
         if self._deadline is None:
             return None
         return asyncio.get_running_loop().call_at(self._deadline, self._halt, End.DEADLINE)
+
+    @property
+    def _stopped(self) -> bool:
+        return self._end is not None or self._fatal is not None
 
     def _halt(self, end: End) -> None:
         # A person who asks to stop overrules a budget that is only being used up.
