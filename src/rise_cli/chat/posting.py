@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import Protocol
 
@@ -37,10 +38,8 @@ class Refused(Exception):
         self.status_code = response.status_code
         self.response = response
         self.body: object = response.text.strip()
-        try:
+        with suppress(ValueError, RecursionError):
             self.body = json.loads(response.text)
-        except (ValueError, RecursionError):
-            pass
 
 
 class Posting:

@@ -119,6 +119,7 @@ class Driver:
             reason = await self._work(row)
         except Exception as error:
             self._fatal = self._fatal or error
+            self._door.shut()  # before this task is done: others may be about to send their next call
         else:
             if reason in _CUTS:
                 self._halt(_CUTS[reason])

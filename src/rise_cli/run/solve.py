@@ -45,6 +45,8 @@ async def _made(act: Act, problem: Problem, call: Call, done: tuple[Done, ...]) 
 
 async def _together(calls: list[Coroutine[Any, Any, Done]]) -> list[Done]:
     """Run the calls side by side, results in their order; the first error cancels the others."""
+    if len(calls) == 1:  # as most turns have; a task of its own would cost as much as rendering it
+        return [await calls[0]]
     tasks = [asyncio.ensure_future(call) for call in calls]
     try:
         return await asyncio.gather(*tasks)
