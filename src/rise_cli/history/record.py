@@ -154,6 +154,7 @@ class Record:
     error: str | None
 
 
+_FLAT = frozenset({str, int, float, bool, type(None)})
 _FORMAT = frozenset({Record, RecordedVote, RecordedTurn, RecordedUsage, RecordedTotal})
 
 
@@ -215,10 +216,15 @@ def _plain(value: Any) -> Any:
     eighth of the time."""
     kind: type = type(value)
     if kind in _FORMAT:
-        return {name: _plain(getattr(value, name)) for name in _names(kind)}
+        members = {name: getattr(value, name) for name in _names(kind)}
+        nested = [name for name, member in members.items() if type(member) not in _FLAT]
+        return members | {name: _plain(members[name]) for name in nested}
     if kind is list or kind is tuple:
         return [_plain(inner) for inner in value]
     return value
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def dumps(record: dict[str, object]) -> str:
@@ -227,7 +233,7 @@ def dumps(record: dict[str, object]) -> str:
     What `printable` would drop (terminal and bidi controls, separators, lone surrogates) is escaped
     instead, so nothing is lost; all other characters stay readable.
     """
-    text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    text = _encode(record)
     # Nearly every line is whole, and this tells in a fraction of the time that the search takes.
     if text.isprintable():
         return text

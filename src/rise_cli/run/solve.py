@@ -24,9 +24,11 @@ async def solve(problem: Problem, policy: Policy, act: Act, done: tuple[Done, ..
     `done` holds calls that are already finished, half a turn included; they are not made again.
     Raises what `act` raises, after cancelling the calls beside it.
     """
+    turn = 1
     while True:
-        match next_step(policy, problem, done):
+        match next_step(policy, problem, done, turn):
             case Ask(calls):
+                turn = calls[0].turn
                 done += tuple(await _together([_made(act, problem, call, done) for call in calls]))
             case Finish() as end:
                 return Trajectory(problem, policy, done, end)
