@@ -20,6 +20,7 @@ import tomllib
 import traceback
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,19 +145,31 @@ def messages(
     The last message that no turn changes is marked `fixed`. Each seen attempt follows as the
     assistant's own words, and after each the request to reconsider it, with the verdict on it.
     """
-    facts = {
+    head = _head(protocol, problem, role)
+    if not call.sees:
+        return head
+    facts, seen = _facts(problem), {d.call.place: d for d in done}
+    return (*head, *(m for place in call.sees for m in _exchange(protocol, facts, seen[place], place)))
+
+
+# Every turn of a problem begins alike; so many problems are usually under way.
+@lru_cache(maxsize=256)
+def _head(protocol: Protocol, problem: Problem, role: str | None) -> tuple[Message, ...]:
+    """The messages that no turn changes."""
+    facts = _facts(problem)
+    system = "\n\n".join(t for t in (role, _fill(protocol.system, facts)) if t)
+    head = [Message("system", system)] if system else []
+    head += [Message(speaker, _fill(template, facts)) for speaker, template in protocol.opening]
+    return (*head, *problem.prior, Message("user", _fill(protocol.question, facts), fixed=True))
+
+
+def _facts(problem: Problem) -> dict[str, Any]:
+    return {
         "question": problem.question,
         "context": problem.context,
         "kind": problem.kind.value,
         "choices": list(problem.choices),
     }
-    system = "\n\n".join(t for t in (role, _fill(protocol.system, facts)) if t)
-    head = [Message("system", system)] if system else []
-    head += [Message(speaker, _fill(template, facts)) for speaker, template in protocol.opening]
-    head += problem.prior
-    head.append(Message("user", _fill(protocol.question, facts), fixed=True))
-    seen = {d.call.place: d for d in done}
-    return (*head, *(m for place in call.sees for m in _exchange(protocol, facts, seen[place], place)))
 
 
 def _exchange(protocol: Protocol, facts: dict[str, Any], done: Done, place: Place) -> tuple[Message, Message]:

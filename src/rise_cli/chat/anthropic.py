@@ -1,7 +1,7 @@
 """The Anthropic wire format, over the official SDK: `/v1/messages`, whole or streamed.
 
-The prefix that does not change between turns is marked for the provider's cache. Requests go through
-the client's public `post` with an untyped body, so that no typed model is built.
+The prefix that does not change between turns is marked for the provider's cache. Bodies go through
+`Posting`, untyped, so that no typed model is built.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx2
 
 from rise_cli.chat import Request, Sampling
 from rise_cli.chat.hearing import Heard
+from rise_cli.chat.posting import Posting
 from rise_cli.chat.translate import Endpoint
 from rise_cli.chat.wire import Body, attempt, check_options, client_options, count, fetch, mapping
 from rise_cli.core.domain import Completion, Message, Usage
@@ -53,18 +54,21 @@ class AnthropicChat:
     clock: Callable[[], float] = time.perf_counter
     _client: AsyncAnthropic = field(init=False, repr=False)
     _headers: dict[str, Any] = field(init=False, repr=False)
+    _posting: Posting = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         import anthropic
 
         check_options(self.sampling)
         self._headers = {} if self.key else {"Authorization": anthropic.omit}
+        http = anthropic.DefaultAioHttpClient(**client_options(self.base_url))
         self._client = anthropic.AsyncAnthropic(
             api_key=self.key or "none",
             base_url=self.base_url,
             max_retries=0,
-            http_client=anthropic.DefaultAioHttpClient(**client_options(self.base_url)),
+            http_client=http,
         )
+        self._posting = Posting(self._client, http, "/v1/messages", self._headers)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -110,15 +114,7 @@ class AnthropicChat:
         await self._client.close()
 
     async def _post(self, body: Body) -> httpx2.Response:
-        answer: object = await self._client.post(
-            "/v1/messages",
-            cast_to=httpx2.Response,
-            body=body,
-            options={"headers": self._headers},
-            stream=bool(body.get("stream")),
-            stream_cls=None,
-        )
-        return cast("httpx2.Response", answer)
+        return await self._posting.post(body)
 
     async def _get(self, after: str | None) -> httpx2.Response:
         params: dict[str, object] = {"limit": 1000} | ({"after_id": after} if after else {})

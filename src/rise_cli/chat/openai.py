@@ -1,7 +1,7 @@
 """The OpenAI wire format, over the official SDK: `/chat/completions`, whole or streamed.
 
-Serves OpenAI and every compatible server. Requests go through the client's public `post` with an
-untyped body, so that no resource module is imported and no typed model is built.
+Serves OpenAI and every compatible server. Bodies go through `Posting`, untyped, so that no resource
+module is imported and no typed model is built.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 import httpx2
 
 from rise_cli.chat import Request, Sampling
 from rise_cli.chat.hearing import Heard
+from rise_cli.chat.posting import Posting
 from rise_cli.chat.translate import Endpoint
 from rise_cli.chat.wire import (
     Body,
@@ -61,18 +62,21 @@ class OpenAIChat:
     clock: Callable[[], float] = time.perf_counter
     _client: AsyncOpenAI = field(init=False, repr=False)
     _headers: dict[str, Any] = field(init=False, repr=False)
+    _posting: Posting = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         import openai
 
         check_options(self.sampling)
         self._headers = _headers(self.provider, self.key)
+        http = openai.DefaultAioHttpClient(**client_options(self.base_url))
         self._client = openai.AsyncOpenAI(
             api_key=self.key or "none",
             base_url=self.base_url,
             max_retries=0,
-            http_client=openai.DefaultAioHttpClient(**client_options(self.base_url)),
+            http_client=http,
         )
+        self._posting = Posting(self._client, http, "/chat/completions", self._headers)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -115,21 +119,10 @@ class OpenAIChat:
         await self._client.close()
 
     async def _post(self, body: Body) -> httpx2.Response:
-        streams = bool(body.get("stream"))
-        headers = self._headers
-        if streams and self.base_url.startswith("http://"):
-            # llama.cpp's server offers to keep a connection and closes it after a stream, so the next
-            # call on it would break. Without TLS a new connection costs next to nothing.
-            headers = {**headers, "Connection": "close"}
-        answer: object = await self._client.post(
-            "/chat/completions",
-            cast_to=httpx2.Response,
-            body=body,
-            options={"headers": headers},
-            stream=streams,
-            stream_cls=None,
-        )
-        return cast("httpx2.Response", answer)
+        # llama.cpp's server offers to keep a connection and closes it after a stream, so the next call
+        # on it would break. Without TLS a new connection costs next to nothing.
+        closing = bool(body.get("stream")) and self.base_url.startswith("http://")
+        return await self._posting.post(body, closing=closing)
 
     async def _get(self, after: str | None) -> httpx2.Response:
         return await self._client.get("/models", cast_to=httpx2.Response, options={"headers": self._headers})

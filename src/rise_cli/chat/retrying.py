@@ -57,9 +57,14 @@ class Retrying:
 
     async def complete(self, request: Request) -> Completion:
         """As `Chat.complete`. The error of the last attempt stands, and says how many were made."""
-        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
-
         attempt = _Attempt(self._chat, request)
+        # Nearly every call succeeds at once, and what stands ready to retry costs more than the journal.
+        try:
+            return await attempt.make()
+        except ProviderError as error:
+            attempt.failure = error
+
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         def retryable(error: BaseException) -> bool:
             return isinstance(error, ProviderError) and error.retryable and not self._asks_too_much(error)
@@ -78,7 +83,7 @@ class Retrying:
             reraise=True,
         )
         try:
-            return await retrying(attempt.make)
+            return await retrying(attempt.again)
         except ProviderError as error:
             final = self._final(error, attempt.count)
             final.lost_attempts = attempt.lost
@@ -124,7 +129,16 @@ class _Attempt:
         self._chat = chat
         self._request = request
         self._shown = False
+        self.failure: ProviderError | None = None
+        """What came of the first attempt, until `again` has told."""
         self.count = self.lost = 0
+
+    async def again(self) -> Completion:
+        """Raise the failure of the first attempt, once; then make further ones."""
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+        return await self.make()
 
     async def make(self) -> Completion:
         self.count += 1

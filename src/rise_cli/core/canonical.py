@@ -8,6 +8,7 @@ it leaves open is for `rise_cli.compare`. Canonical forms are stable: that of a 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from rise_cli.core.choices import letters
 from rise_cli.core.domain import Kind
@@ -27,17 +28,12 @@ def canonical(answer: str, kind: Kind = Kind.AUTO) -> str:
     - text by case, spacing, quotation marks, emphasis, final full stop and Unicode form (NFKC).
     - a formula (`auto`, `number`, `math`) by one spelling: no delimiters, no optional spaces or sizes.
     """
-    for _ in range(8):  # one wrapping goes a round; nearly always the second round changes nothing
-        form = _form(answer, kind)
-        if form == answer:
-            break
-        answer = form
-    return answer
+    return _short_canonical(answer, kind) if len(answer) <= _LONGEST_REMEMBERED else _canonical(answer, kind)
 
 
 def equal(a: str, b: str, kind: Kind = Kind.AUTO) -> bool | None:
     """Whether two answers are the same as far as spelling tells; None if only algebra can tell."""
-    if canonical(a, kind) == canonical(b, kind):
+    if a == b or canonical(a, kind) == canonical(b, kind):
         return True
     left, right = quantity(a, kind), quantity(b, kind)
     if kind in (Kind.CHOICE, Kind.TEXT) or (left and right):
@@ -49,6 +45,20 @@ def equal(a: str, b: str, kind: Kind = Kind.AUTO) -> bool | None:
     if kind is not Kind.MATH and {_enclosed(a, kind), _enclosed(b, kind)} == {"set", "ordered"}:
         return False
     return None if _is_worth(a, kind) or _is_worth(b, kind) else False
+
+
+def _canonical(answer: str, kind: Kind) -> str:
+    for _ in range(8):  # one wrapping goes a round; nearly always the second round changes nothing
+        form = _form(answer, kind)
+        if form == answer:
+            break
+        answer = form
+    return answer
+
+
+# An answer is compared with each candidate, and again with the reference.
+_short_canonical = lru_cache(maxsize=1024)(_canonical)
+_LONGEST_REMEMBERED = 200
 
 
 def _form(answer: str, kind: Kind) -> str:

@@ -78,6 +78,8 @@ _FELT = re.compile(
 _TENTHS = re.compile(
     "(?:百分之(?P<hundredths>[一二三四五六七八九十百]{1,4})|(?P<tenths>[一二三四五六七八九十])成(?P<rest>[一二三四五六七八九]?))"
 )
+# One of them is in whatever the three patterns find in ASCII text, on the line where the match begins.
+_WORDS_OF_STATEMENTS = ("confiden", "certain", "sure")
 _NUMERALS = "零一二三四五六七八九十"
 _NO_DIGITS = " \t%percntPERCNT"
 _DENIED = re.compile(r"(?:\bnot|n['’]t|\bnever|不是|没有)[ \t]{0,3}$", re.IGNORECASE)
@@ -86,18 +88,31 @@ _DENIED = re.compile(r"(?:\bnot|n['’]t|\bnever|不是|没有)[ \t]{0,3}$", re.
 def read_confidence(reply: str) -> float | None:
     """The last confidence that a reply states, from 0 to 1; None if it states none, or one that is
     out of range (`150%`, `-3`, `12/10`). Words count as in `WORDS`."""
-    text = _TENTHS.sub(_percentage, half_width(reply))
+    text = half_width(reply)
+    if not text.isascii():
+        text = _TENTHS.sub(_percentage, text)
+    begin = _begin(text)
     stated = [
         (match.start(), _stated(match, text))
         for pattern in (_STATED, _BENEATH)
-        for match in pattern.finditer(text)
+        for match in pattern.finditer(text, begin)
     ]
     felt = [
         (match.start(), _fraction((match["n"] or match["zh"]).rstrip(_NO_DIGITS), True, None))
-        for match in _FELT.finditer(text)
+        for match in _FELT.finditer(text, begin)
         if not _DENIED.search(text[max(0, match.start() - 8) : match.start()])
     ]
     return max(stated + felt, key=lambda found: found[0])[1] if stated or felt else None
+
+
+def _begin(text: str) -> int:
+    """The start of the first line in which English text may state a confidence: nearly always the last
+    one, and the patterns take fifty times as long for a character as looking for a word does."""
+    if not text.isascii():
+        return 0
+    lower = text.lower()
+    found = [at for word in _WORDS_OF_STATEMENTS if (at := lower.find(word)) >= 0]
+    return text.rfind("\n", 0, min(found)) + 1 if found else len(text)
 
 
 def _stated(match: re.Match[str], text: str) -> float | None:

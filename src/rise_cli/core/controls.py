@@ -11,7 +11,7 @@ import re
 # C0 but newline and tab, DEL, C1; the bidi marks, embeddings, overrides and isolates; the line and
 # paragraph separators, which some terminals treat as line feeds; and lone surrogates, which no
 # stream could encode.
-_UNSAFE = re.compile(
+UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff]"
 )
 
@@ -21,4 +21,4 @@ def printable(text: str) -> str:
 
     Newlines and tabs stay; a carriage return before a newline goes with the other controls.
     """
-    return _UNSAFE.sub("", text)
+    return UNSAFE.sub("", text)

@@ -93,6 +93,8 @@ def _clean(raw: str) -> str:
     """A mark's content without confidence, label, fence, box, emphasis, quotation marks, math
     delimiters and full stop around it. One wrapping goes per round; rounds are few."""
     value = raw.strip()
+    if value.isascii() and value.isalnum():  # as most answers are: nothing is around them
+        return value
     quoted = _QUOTED_VALUE.match(value[:2_000])
     if quoted:
         value = quoted[1] or quoted[2] or ""

@@ -40,13 +40,14 @@ from rise_cli.core.stopping import reason_to_stop
 from rise_cli.core.voting import elect
 
 
-def next_step(policy: Policy, problem: Problem, done: tuple[Done, ...]) -> Ask | Finish:
+def next_step(policy: Policy, problem: Problem, done: tuple[Done, ...], since: int = 1) -> Ask | Finish:
     """Return the calls to make now, or the end with its answer.
 
     Pure and deterministic. It asks only for what is missing: calls in `done` are never repeated.
-    `problem` seeds the draws of shapes that draw.
+    `problem` seeds the draws of shapes that draw. Who has asked before about the same rollout may name
+    the turn that was missing then: the whole turns before it are not looked at again.
     """
-    turn = 1
+    turn = since
     while not (missing := _missing(policy, done, turn)):
         known = tuple(d for d in done if d.call.turn <= turn and d.call.chain <= policy.samples)
         if (reason := reason_to_stop(policy, known)) is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from rise_cli.core.domain import Kind
@@ -106,6 +107,10 @@ def quantity(answer: str, kind: Kind = Kind.AUTO) -> Quantity | None:
     """
     if len(answer) > _LONGEST:
         return None
+    return _short_quantity(answer, kind) if len(answer) <= _LONGEST_REMEMBERED else _quantity(answer, kind)
+
+
+def _quantity(answer: str, kind: Kind) -> Quantity | None:
     match = _WHOLE.fullmatch(_tidy(answer))
     if match is None:
         return None
@@ -126,6 +131,11 @@ def quantity(answer: str, kind: Kind = Kind.AUTO) -> Quantity | None:
     if not _is_unit(rest, kind) or _digits(value) > _MOST_DIGITS:
         return None
     return Quantity(value, percent is not None)
+
+
+# An answer is compared with each candidate, and again with the reference.
+_short_quantity = lru_cache(maxsize=1024)(_quantity)
+_LONGEST_REMEMBERED = 200
 
 
 def _tidy(answer: str) -> str:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal, cast
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, Literal, cast
 
-from rise_cli.core.controls import printable
+from rise_cli.core.controls import UNSAFE
 from rise_cli.core.domain import (
     Attempt,
     Completion,
@@ -159,6 +160,10 @@ class Record:
     error: str | None
 
 
+_FLAT = frozenset({str, int, float, bool, type(None)})
+_FORMAT = frozenset({Record, RecordedVote, RecordedTurn, RecordedUsage, RecordedTotal})
+
+
 def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not know itself)
     trajectory: Trajectory,
     *,
@@ -200,10 +205,33 @@ def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not k
         settings=settings,
         error=error or (complaint(trajectory) if failed else None),
     )
-    # Through JSON and back: what is returned is what a reader of the text will hold, lists for
-    # tuples included, and a setting that is no JSON fails here and not at the end of a run.
-    plain: dict[str, object] = json.loads(json.dumps(asdict(record), allow_nan=False))
+    # What comes from outside goes through JSON and back: what is returned is what a reader of the text
+    # will hold, and a setting that is no JSON fails here and not at the end of a run.
+    foreign = json.dumps([record.settings, record.extra], allow_nan=False)
+    plain: dict[str, object] = _plain(record)
+    plain["settings"], plain["extra"] = json.loads(foreign)
     return plain
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _plain(value: Any) -> Any:
+    """As `dataclasses.asdict` has it, with lists for tuples, for the types of this module: it takes an
+    eighth of the time."""
+    kind: type = type(value)
+    if kind in _FORMAT:
+        members = {name: getattr(value, name) for name in _names(kind)}
+        nested = [name for name, member in members.items() if type(member) not in _FLAT]
+        return members | {name: _plain(members[name]) for name in nested}
+    if kind is list or kind is tuple:
+        return [_plain(inner) for inner in value]
+    return value
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def dumps(record: dict[str, object]) -> str:
@@ -212,10 +240,12 @@ def dumps(record: dict[str, object]) -> str:
     What `printable` would drop (terminal and bidi controls, separators, lone surrogates) is escaped
     instead, so nothing is lost; all other characters stay readable.
     """
-    text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    text = _encode(record)
+    # Nearly every line is whole, and this tells in a fraction of the time that the search takes.
+    if text.isprintable():
+        return text
     # All of them are in the basic plane, and `json` has escaped the line breaks already.
-    unsafe = {ord(char): f"\\u{ord(char):04x}" for char in set(text) if not printable(char)}
-    return text.translate(unsafe)
+    return UNSAFE.sub(lambda unsafe: f"\\u{ord(unsafe[0]):04x}", text)
 
 
 def schema() -> dict[str, object]:

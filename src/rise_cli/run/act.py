@@ -76,6 +76,7 @@ class Actor:
 
     async def __call__(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Done:
         self._unread[call.place] = asyncio.Event()
+        attempt: Attempt | None = None
         judging: asyncio.Task[Verdict | None] | None = None
         try:
             self.setup.observer.asked(call)
@@ -83,19 +84,23 @@ class Actor:
             if isinstance(result, Failure):
                 return self._finish(Done(call, result))
             attempt = self._read(problem, call, result)
-            # A verdict needs no candidate: it is not kept waiting for the chains before this one.
-            judging = asyncio.create_task(self._judge(problem, attempt))
+            if self.setup.judge is not None:
+                # A verdict needs no candidate: it is not kept waiting for the chains before this one.
+                judging = asyncio.create_task(self._judge(self.setup.judge, problem, attempt))
             attempt = await self._joined(problem, attempt, done)
             self._fresh.append(attempt)
         except asyncio.CancelledError:
-            if judging is not None:
+            if attempt is not None:
                 attempt = self._join(problem, attempt, self._earlier(done), lambda: False)
                 self._fresh.append(attempt)
                 self.setup.sink(Done(call, result, (attempt,)))
+            if judging is not None:
                 await _ended(judging)
             raise
         finally:
             self._unread.pop(call.place).set()
+        if judging is None:
+            return self._finish(Done(call, result, (attempt,)))
         try:
             verdict = await judging
         except (asyncio.CancelledError, RiseError):
@@ -122,8 +127,9 @@ class Actor:
         sent = False
         try:
             async with timer:
-                # A timeout in the past fires at the first suspension, which a chat may not have.
-                await asyncio.sleep(0)
+                if self.setup.deadline is not None:
+                    # A timeout in the past fires at the first suspension, which a chat may not have.
+                    await asyncio.sleep(0)
                 sent = True
                 return await self.setup.chat.complete(request)
         except TimeoutError:
@@ -189,13 +195,13 @@ class Actor:
         founders = {a.place: a.answer for a in attempts if a.place == a.candidate and a.answer is not None}
         return dict(sorted(founders.items()))
 
-    async def _judge(self, problem: Problem, attempt: Attempt) -> Verdict | None:
-        """What the judge says, or None where there is none, no answer, or no time."""
-        if self.setup.judge is None or attempt.answer is None:
+    async def _judge(self, judge: Judge, problem: Problem, attempt: Attempt) -> Verdict | None:
+        """What the judge says, or None where there is no answer, or no time."""
+        if attempt.answer is None:
             return None
         try:
             async with asyncio.timeout_at(self.setup.deadline):
-                return await self.setup.judge.respond(problem, attempt)
+                return await judge.respond(problem, attempt)
         except TimeoutError:
             self.setup.observer.notice("the deadline passed before the check was done")
             return None

@@ -141,6 +141,7 @@ class Driver:
             self._settle(worked)
         except Exception as error:
             self._fatal = self._fatal or error
+            self._door.shut()  # before this task is done: others may be about to send their next call
 
     def _settle(self, worked: Worked) -> None:
         """Draw from a problem that has ended what it says about the others."""

@@ -24,9 +24,11 @@ async def solve(problem: Problem, policy: Policy, act: Act, done: tuple[Done, ..
     `done` holds calls that are already finished, half a turn included; they are not made again.
     Raises what `act` raises, after cancelling the calls beside it.
     """
+    turn = 1
     while True:
-        match next_step(policy, problem, done):
+        match next_step(policy, problem, done, turn):
             case Ask(calls):
+                turn = calls[0].turn
                 done += tuple(await _together([_made(act, problem, call, done) for call in calls]))
             case Finish() as end:
                 return Trajectory(problem, policy, done, end)
@@ -45,6 +47,8 @@ async def _made(act: Act, problem: Problem, call: Call, done: tuple[Done, ...]) 
 
 async def _together(calls: list[Coroutine[Any, Any, Done]]) -> list[Done]:
     """Run the calls side by side, results in their order; the first error cancels the others."""
+    if len(calls) == 1:  # as most turns have; a task of its own would cost as much as rendering it
+        return [await calls[0]]
     tasks = [asyncio.ensure_future(call) for call in calls]
     try:
         return await asyncio.gather(*tasks)
