@@ -16,7 +16,7 @@ import httpx2
 from rise_cli.chat import Request, Sampling
 from rise_cli.chat.hearing import Heard
 from rise_cli.chat.translate import Endpoint
-from rise_cli.chat.wire import Body, attempt, check_options, client_options, count, fetch, mapping
+from rise_cli.chat.wire import Body, Headed, attempt, check_options, client_options, count, fetch, mapping
 from rise_cli.core.domain import Completion, Message, Usage
 from rise_cli.errors import ProviderError
 
@@ -51,6 +51,7 @@ class AnthropicChat:
     stream: bool = False
     default_max_tokens: int = 8192
     clock: Callable[[], float] = time.perf_counter
+    headed: Headed | None = None
     _client: AsyncAnthropic = field(init=False, repr=False)
     _headers: dict[str, Any] = field(init=False, repr=False)
 
@@ -63,7 +64,7 @@ class AnthropicChat:
             api_key=self.key or "none",
             base_url=self.base_url,
             max_retries=0,
-            http_client=anthropic.DefaultAioHttpClient(**client_options(self.base_url)),
+            http_client=anthropic.DefaultAioHttpClient(**client_options(self.base_url, self.headed)),
         )
 
     @property

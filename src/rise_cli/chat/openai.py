@@ -20,6 +20,7 @@ from rise_cli.chat.hearing import Heard
 from rise_cli.chat.translate import Endpoint
 from rise_cli.chat.wire import (
     Body,
+    Headed,
     attempt,
     check_options,
     client_options,
@@ -44,7 +45,7 @@ class OpenAIChat:
 
     `timeout_s` bounds each attempt as a whole. `default_max_tokens` is the output limit where
     neither the request nor `sampling` sets one; None sends none. `clock` is in seconds and measures
-    latencies. It can be connected to from one event loop only.
+    latencies; `headed` is told the headers. It can be connected to from one event loop only.
     """
 
     limit_names: ClassVar[tuple[str, ...]] = ("max_tokens", "max_completion_tokens")
@@ -59,6 +60,7 @@ class OpenAIChat:
     stream: bool = False
     default_max_tokens: int | None = None
     clock: Callable[[], float] = time.perf_counter
+    headed: Headed | None = None
     _client: AsyncOpenAI = field(init=False, repr=False)
     _headers: dict[str, Any] = field(init=False, repr=False)
 
@@ -71,7 +73,7 @@ class OpenAIChat:
             api_key=self.key or "none",
             base_url=self.base_url,
             max_retries=0,
-            http_client=openai.DefaultAioHttpClient(**client_options(self.base_url)),
+            http_client=openai.DefaultAioHttpClient(**client_options(self.base_url, self.headed)),
         )
 
     @property

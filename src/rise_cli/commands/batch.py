@@ -9,13 +9,13 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands import plan as planning
-from rise_cli.commands.plan import Plan
+from rise_cli.commands.plan import Plan, Way
 from rise_cli.commands.wish import STDIO, Wish, output
 from rise_cli.compare import Comparer
 from rise_cli.core.domain import Kind, StopReason, Trajectory
@@ -44,7 +44,6 @@ from rise_cli.run.totals import Totals
 
 if TYPE_CHECKING:
     from rise_cli.chat import Chat
-    from rise_cli.chat.door import Door
     from rise_cli.render.progress import Meter, Standing
 
 _MOST_TOLD = 20  # bad lines
@@ -122,7 +121,7 @@ class _Run:
                     max_tokens=settings.max_tokens,
                     deadline=deadline,
                 )
-                end = await self._drive(setup, way.width, way.door, watcher)
+                end = await self._drive(setup, way, watcher)
                 if isinstance(out, Results):
                     if end is End.COMPLETE:
                         out.finish()
@@ -132,11 +131,15 @@ class _Run:
             await way.chat.aclose()
         return end
 
-    async def _drive(self, setup: Setup, width: Callable[[], int], door: Door, watcher: Meter) -> End:
+    async def _drive(self, setup: Setup, way: Way, watcher: Meter) -> End:
         assert self._book is not None  # noqa: S101 - `_main` has set it
         driver = self._driver = Driver(
-            lambda row: self._one(row, setup), width=width, door=door, deadline=setup.deadline
+            lambda row: self._one(row, setup),
+            width=lambda: way.limits.width,
+            door=way.door,
+            deadline=setup.deadline,
         )
+        way.limits.changed = driver.look_again
         items = rows(self._problems, self._fields)
         feed: AsyncIterator[Row | BadRow] = at_once(items) if self._is_file else beside(items)
         ticking = asyncio.ensure_future(_tick(watcher))
