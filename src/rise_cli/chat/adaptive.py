@@ -16,9 +16,9 @@ congestion control, with calls in flight for packets (Jacobson, "Congestion Avoi
                  halved as a trial (or more, where the latency is beyond four times). If fewer calls
                  bring nearly as many replies, the server was full; if not, the replies got longer, and
                  the limit comes back
-    nobody       when refusals come round after round without a reply in between, calls are held back
-                 for growing pauses, at least for what the provider asks: a smaller limit is no help
-                 against an empty allowance
+    nobody       when refusals come round after round and no call that was sent since gets a reply,
+                 one call at a time is sent, after growing pauses, at least what the provider asks: a
+                 smaller limit is no help against an empty allowance
 """
 
 from __future__ import annotations
@@ -79,7 +79,10 @@ class Aimd:
         self.hold_until = -math.inf
         self._calm: float | None = None  # round trips since the last decrease; None before the first
         self._decreased_at = -math.inf
-        self._rounds_refused = 0
+        self._rounds_refused = 0  # and nobody served who was sent since the first of them
+        self._refused_since = -math.inf
+        self._unrefused = self._width  # the limit before
+        self._pause_s = 0.0  # before each call
         self._usual: float | None = None  # the lowest median latency so far
         self._trial: _Trial | None = None
         self._begin_sample(-math.inf)
@@ -89,10 +92,15 @@ class Aimd:
         """How many calls may be in flight."""
         return int(self._width)
 
+    def on_sent(self, now: float) -> None:
+        """A call was let in."""
+        if self._pause_s:
+            self.hold_until = now + self._pause_s
+
     def on_success(self, sent: float, now: float, in_flight: int) -> None:
         """A reply came."""
-        if sent >= self._decreased_at:
-            self._rounds_refused = 0
+        if self._rounds_refused and sent >= self._refused_since:
+            self._rounds_refused, self._pause_s, self.hold_until = 0, 0.0, -math.inf
         # Where the limit is not what holds calls back, nothing was learned about a higher one.
         if in_flight * 2 > self.limit and self._trial is None:
             self._grow()
@@ -106,9 +114,14 @@ class Aimd:
         """The provider refused a call for load, and asked for a pause in seconds."""
         if sent < self._decreased_at:
             return
+        if not self._rounds_refused:
+            self._refused_since, self._unrefused = now, self._width
         self._rounds_refused += 1
-        self._hold(now, retry_after or 0.0)
-        self._decrease(_KEPT * min(self._width, in_flight), now)
+        if self._rounds_refused >= _ROUNDS_REFUSED:
+            self._hold(now, retry_after or 0.0)
+        # While nobody is served, refusals say less and less about how many would be.
+        kept = max(_KEPT * min(self._width, in_flight), self._unrefused / 2)
+        self._decrease(min(kept, self._width), now)
         self._trial = None
         self._begin_sample(now)
 
@@ -128,10 +141,9 @@ class Aimd:
         self._width = min(max(width, 1.0), self._most)
 
     def _hold(self, now: float, asked_s: float) -> None:
-        beyond = self._rounds_refused - _ROUNDS_REFUSED
-        if beyond >= 0:
-            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(beyond, 10))
-            self.hold_until = now + max(pause, min(asked_s, _LONGEST_ASKED_S))
+        pause = _FIRST_PAUSE_S * 2.0 ** min(self._rounds_refused - _ROUNDS_REFUSED, 10)
+        self._pause_s = max(min(_LONGEST_PAUSE_S, pause), min(asked_s, _LONGEST_ASKED_S))
+        self.hold_until = now + self._pause_s
 
     # Latency
 
@@ -210,7 +222,8 @@ class Adaptive:
                     async with asyncio.timeout(pause if pause < math.inf else None):
                         await self._news.wait()
             self.in_flight += 1
-        self._sent[asyncio.current_task()] = self._clock()
+            now = self._sent[asyncio.current_task()] = self._clock()
+            self._aimd.on_sent(now)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
