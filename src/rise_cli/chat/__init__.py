@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rise_cli.chat.anthropic import AnthropicChat
     from rise_cli.chat.openai import OpenAIChat
     from rise_cli.chat.providers import Provider
+    from rise_cli.chat.wire import Headed
 
 Listen = Callable[[str, bool], None]
 """Called with each piece of text as it streams in, and whether it is hidden reasoning."""
@@ -95,13 +96,15 @@ def connect(  # noqa: PLR0913 — the one place where a name, its options and th
     notice: Notice,
     slots: int = 1,
     context_tokens: int | None = None,
+    headed: Headed | None = None,
 ) -> Chat:
     """A chat with `provider:model`. `key` is not looked for elsewhere; `base_url` goes before the
     provider's own variable.
 
     `timeout_s` bounds one attempt. `slots` and `context_tokens` size the embedded engine: calls in
-    flight, and the longest conversation. Raises `UsageError` for an unknown provider or an unusable
-    base URL, `CredentialsError` where a needed key is missing. Nothing is sent yet.
+    flight, and the longest conversation. `headed` is told the headers of every answer from a network.
+    Raises `UsageError` for an unknown provider or an unusable base URL, `CredentialsError` where a needed
+    key is missing. Nothing is sent yet.
     """
     from rise_cli.chat.providers import find_base_url, parse_model, require_key
 
@@ -134,6 +137,7 @@ def connect(  # noqa: PLR0913 — the one place where a name, its options and th
         sampling=sampling,
         timeout_s=timeout_s,
         stream=stream,
+        headed=headed,
     )
     return Adapting(adapter, notice)
 

@@ -17,7 +17,7 @@ from rise_cli.chat import Request, Sampling
 from rise_cli.chat.hearing import Heard
 from rise_cli.chat.posting import Posting
 from rise_cli.chat.translate import Endpoint
-from rise_cli.chat.wire import Body, attempt, check_options, client_options, count, fetch, mapping
+from rise_cli.chat.wire import Body, Headed, attempt, check_options, client_options, count, fetch, mapping
 from rise_cli.core.domain import Completion, Message, Usage
 from rise_cli.errors import ProviderError
 
@@ -52,6 +52,7 @@ class AnthropicChat:
     stream: bool = False
     default_max_tokens: int = 8192
     clock: Callable[[], float] = time.perf_counter
+    headed: Headed | None = None
     _client: AsyncAnthropic = field(init=False, repr=False)
     _headers: dict[str, Any] = field(init=False, repr=False)
     _posting: Posting = field(init=False, repr=False)
@@ -61,7 +62,7 @@ class AnthropicChat:
 
         check_options(self.sampling)
         self._headers = {} if self.key else {"Authorization": anthropic.omit}
-        http = anthropic.DefaultAioHttpClient(**client_options(self.base_url))
+        http = anthropic.DefaultAioHttpClient(**client_options(self.base_url, self.headed))
         self._client = anthropic.AsyncAnthropic(
             api_key=self.key or "none",
             base_url=self.base_url,

@@ -45,8 +45,9 @@ class Door:
             # A place in the limits is of no use to anyone now, so it need not be given back first.
             try:
                 await asyncio.Event().wait()
-            finally:
-                await self._limits.__aexit__(None, None, None)
+            except BaseException as error:
+                await self._limits.__aexit__(type(error), error, error.__traceback__)
+                raise
         self.inside += 1
 
     async def __aexit__(

@@ -1,17 +1,28 @@
-"""At most so many calls at once: a `Chat` around a `Chat`."""
+"""At most so many calls at once: a `Chat` around a `Chat`, and what a run can tell of its calls."""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from rise_cli.chat import Chat, Request
-from rise_cli.core.domain import Completion
+from rise_cli.core.domain import Completion, Usage
+from rise_cli.errors import ProviderError
+
+if TYPE_CHECKING:
+    from rise_cli.chat.rates import Rates, Share
+
+_OVERLOADED = frozenset({429, 503, 529})
 
 
 class Limits(Protocol):
-    """What is entered for the time of one call: `asyncio.Semaphore(n)` for n calls in flight, a rate
-    limiter (`aiolimiter.AsyncLimiter`), or something that a whole cluster shares."""
+    """What is entered for the time of one call: `asyncio.Semaphore(n)` for n calls in flight, `Adaptive`
+    for as many as are good, or something that a whole cluster shares."""
 
     async def __aenter__(self) -> object: ...
 
@@ -20,20 +31,126 @@ class Limits(Protocol):
     ) -> bool | None: ...
 
 
+@dataclass
+class Traffic:
+    """How the calls of a run are getting on, for whoever shows it or starts more of them.
+
+    `in_flight` of the `limit` calls that may be are sent and not answered. `throttled` calls wait for a
+    rate now, and for `throttled_s` seconds the first of them did, all in all. `refused` calls got a 429,
+    503 or 529. `pausing` calls wait for their next attempt now; there were `retries` of them in all.
+    `changed` is called when there may be room for more calls.
+    """
+
+    allowed: Callable[[], int]
+    in_flight: int = 0
+    refused: int = 0
+    retries: int = 0
+    pausing: int = 0
+    queued: int = 0
+    changed: Callable[[], None] = lambda: None
+    _throttled_s: float = 0.0
+    _throttled_since: float | None = None
+
+    @property
+    def limit(self) -> int:
+        """How many calls may be in flight now."""
+        return self.allowed()
+
+    @property
+    def throttled(self) -> int:
+        """How many calls wait for a rate now."""
+        return 0 if self._throttled_since is None else self.queued
+
+    @property
+    def throttled_s(self) -> float:
+        """For how many seconds calls had to wait for a rate."""
+        since = self._throttled_since
+        return self._throttled_s + (0.0 if since is None else time.monotonic() - since)
+
+    @property
+    def width(self) -> int:
+        """How many problems to keep going. A call that pauses holds no place, so another one may have it;
+        at most twice the limit, or a provider that is down would let them all begin."""
+        return self.limit + min(self.pausing, self.limit)
+
+    def throttle(self, on: bool) -> None:
+        """Calls wait for a rate from now on, or no longer."""
+        self._throttled_s = self.throttled_s
+        self._throttled_since = time.monotonic() if on else None
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep before a retry."""
+        self.retries += 1
+        self.pausing += 1
+        self.changed()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.pausing -= 1
+
+
 class Limited:
-    """Makes a call wait until `limits` lets it in.
+    """Makes a call wait until the rates and `limits` let it in.
 
     It belongs inside `Retrying`, so that a call that waits for its next attempt holds no place, and
     outside `Budgeted`, so that a call that waits for its place has nothing reserved.
     """
 
-    def __init__(self, chat: Chat, limits: Limits) -> None:
+    def __init__(
+        self, chat: Chat, limits: Limits, traffic: Traffic | None = None, rates: Rates | None = None
+    ) -> None:
         self._chat = chat
         self._limits = limits
+        self._traffic = traffic or Traffic(lambda: 0)
+        self._rates = rates
+        self._turn = asyncio.Lock()
 
     async def complete(self, request: Request) -> Completion:
-        async with self._limits:
-            return await self._chat.complete(request)
+        async with AsyncExitStack() as place:
+            if self._rates is None:
+                await place.enter_async_context(self._limits)
+                return await self._send(request)
+            share = await self._line_up(request, self._rates, place)
+            try:
+                completion = await self._send(request)
+            except ProviderError as error:
+                if not error.billed:
+                    self._rates.settle(share, Usage(0, 0))
+                raise
+            self._rates.settle(share, completion.usage)
+            return completion
 
     async def aclose(self) -> None:
         await self._chat.aclose()
+
+    async def _line_up(self, request: Request, rates: Rates, place: AsyncExitStack) -> Share:
+        """First come, first served: through the rates, and then to a place. Nobody who waits for a rate
+        holds a place, and no burst can gather between the two."""
+        traffic = self._traffic
+        traffic.queued += 1
+        try:
+            async with self._turn:
+                traffic.throttle(True)
+                try:
+                    share = await rates.take(request)
+                finally:
+                    traffic.throttle(False)
+                await place.enter_async_context(self._limits)
+        finally:
+            traffic.queued -= 1
+        return share
+
+    async def _send(self, request: Request) -> Completion:
+        self._traffic.in_flight += 1
+        try:
+            return await self._chat.complete(request)
+        except ProviderError as error:
+            self._traffic.refused += refuses(error)
+            raise
+        finally:
+            self._traffic.in_flight -= 1
+
+
+def refuses(error: BaseException) -> TypeGuard[ProviderError]:
+    """Whether the provider refused a call for load: too many at once, too many a minute, or too busy."""
+    return isinstance(error, ProviderError) and (error.kind == "rate_limited" or error.status in _OVERLOADED)

@@ -21,6 +21,7 @@ from rise_cli.chat.posting import Posting
 from rise_cli.chat.translate import Endpoint
 from rise_cli.chat.wire import (
     Body,
+    Headed,
     attempt,
     check_options,
     client_options,
@@ -45,7 +46,7 @@ class OpenAIChat:
 
     `timeout_s` bounds each attempt as a whole. `default_max_tokens` is the output limit where
     neither the request nor `sampling` sets one; None sends none. `clock` is in seconds and measures
-    latencies. It can be connected to from one event loop only.
+    latencies; `headed` is told the headers. It can be connected to from one event loop only.
     """
 
     limit_names: ClassVar[tuple[str, ...]] = ("max_tokens", "max_completion_tokens")
@@ -60,6 +61,7 @@ class OpenAIChat:
     stream: bool = False
     default_max_tokens: int | None = None
     clock: Callable[[], float] = time.perf_counter
+    headed: Headed | None = None
     _client: AsyncOpenAI = field(init=False, repr=False)
     _headers: dict[str, Any] = field(init=False, repr=False)
     _posting: Posting = field(init=False, repr=False)
@@ -69,7 +71,7 @@ class OpenAIChat:
 
         check_options(self.sampling)
         self._headers = _headers(self.provider, self.key)
-        http = openai.DefaultAioHttpClient(**client_options(self.base_url))
+        http = openai.DefaultAioHttpClient(**client_options(self.base_url, self.headed))
         self._client = openai.AsyncOpenAI(
             api_key=self.key or "none",
             base_url=self.base_url,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any, Protocol, TypedDict, cast
 
@@ -197,7 +197,12 @@ def seed_of(seed: int, key: CallKey) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 
+Headed = Callable[[Iterable[tuple[str, str]]], None]
+"""Called with the headers of every answer, a refusal's too."""
+
+
 class _ClientOptions(TypedDict, total=False):
+    event_hooks: Mapping[str, list[Callable[[httpx2.Response], Awaitable[None]]]]
     limits: httpx2.Limits
     timeout: httpx2.Timeout
     verify: bool
@@ -205,8 +210,8 @@ class _ClientOptions(TypedDict, total=False):
     follow_redirects: bool
 
 
-def client_options(base_url: str) -> _ClientOptions:
-    """How to set up an HTTP client for this address.
+def client_options(base_url: str, headed: Headed | None = None) -> _ClientOptions:
+    """How to set up an HTTP client for this address. `headed` gets to see the headers.
 
     Time is limited per attempt, by `attempt`; only connecting has a limit of its own, since an
     address that does not answer at all is told early. As many connections as calls: how many of
@@ -219,4 +224,10 @@ def client_options(base_url: str) -> _ClientOptions:
     }
     if base_url.lower().startswith("http:") and is_loopback(base_url):
         options |= {"verify": False, "trust_env": False, "follow_redirects": False}
+    if headed is not None:
+
+        async def hook(response: httpx2.Response) -> None:
+            headed(response.headers.multi_items())
+
+        options["event_hooks"] = {"response": [hook]}
     return options

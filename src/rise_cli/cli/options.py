@@ -64,7 +64,9 @@ OPTIONS = (
     Opt("timeout", ("--timeout",), float, "SECONDS", "Time for one attempt at one call. [default: 300]", SPENDING),
     Opt("max_retries", ("--max-retries",), int, "N", "Retries of a failed call. [default: 6]", SPENDING),
     Opt("max_wait", ("--max-wait",), float, "SECONDS", "Longest Retry-After to sit out. [default: 120]", SPENDING),
-    Opt("concurrency", ("--concurrency",), int, "N", "Most calls in flight. [default: 20]", SPENDING),
+    Opt("concurrency", ("--concurrency",), str, "N|auto", "Most calls in flight; auto finds out how many, up to 1,000. [default: auto]", SPENDING),
+    Opt("rpm", ("--rpm",), int, "N", "Most requests a minute, evenly spread. What the provider's headers say can only lower it.", SPENDING),
+    Opt("tpm", ("--tpm",), int, "N", "Most tokens a minute, input and output together, as estimated and then as counted.", SPENDING),
     Opt("color", ("--color",), str, "WHEN", "auto, always or never. [default: auto]", OUTPUT),
 )  # fmt: skip
 

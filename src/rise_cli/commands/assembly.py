@@ -19,13 +19,15 @@ from rise_cli.settings import Resolved, Settings, find_key
 if TYPE_CHECKING:
     from rise_cli.chat.budget import Wallet
     from rise_cli.chat.counting import Spent
-    from rise_cli.chat.limits import Limits
+    from rise_cli.chat.limits import Limits, Traffic
     from rise_cli.chat.prices import Tariff
     from rise_cli.chat.providers import Provider
+    from rise_cli.chat.rates import Rates
     from rise_cli.check import Check
 
 
 _USUAL_REPLY = 512  # tokens; what the embedded model is held to
+_USUAL_SLOTS = 20
 
 
 @dataclass(frozen=True)
@@ -183,11 +185,46 @@ class Line:
     spent: Spent
 
 
-def attempts(
-    settings: Settings, at: Endpoint, price: Tariff | None, *, notice: Notice, stream: bool, room: Room
+@dataclass(frozen=True)
+class Flow:
+    """What holds calls back: how many are in flight, and how many go out a minute; and what can be told
+    of them. `rates` is None where nobody counts."""
+
+    limits: Limits
+    rates: Rates | None
+    traffic: Traffic
+
+
+def flow(settings: Settings, at: Endpoint, room: Room) -> Flow:
+    """The limits that the settings ask for. An engine of our own has `room.slots` places, whatever is
+    asked for: there is nothing to find out."""
+    from rise_cli.chat.adaptive import Adaptive
+    from rise_cli.chat.limits import Traffic
+    from rise_cli.chat.rates import Rates
+
+    rates = None
+    if at.provider.remote or settings.rpm is not None or settings.tpm is not None:
+        rates = Rates(settings.rpm, settings.tpm, longest_hold_s=settings.max_wait)
+    fixed = room.slots if at.provider.name == "local" else settings.concurrency
+    if fixed != "auto":
+        return Flow(asyncio.Semaphore(fixed), rates, Traffic(lambda: fixed))
+    adaptive = Adaptive(trace=lambda at, limit: traffic.changed())
+    traffic = Traffic(lambda: adaptive.limit)
+    return Flow(adaptive, rates, traffic)
+
+
+def attempts(  # noqa: PLR0913 - where the settings become a chat
+    settings: Settings,
+    at: Endpoint,
+    price: Tariff | None,
+    *,
+    notice: Notice,
+    stream: bool,
+    room: Room,
+    rates: Rates | None,
 ) -> Line:
     """Connect to the model, with prices and the budget around it: what one attempt at a call passes.
-    Nothing is sent yet.
+    Nothing is sent yet. `rates` learn from the headers of the answers.
 
     Raises as `connect` does, and UsageError for an option that a cap does not allow.
     """
@@ -208,6 +245,7 @@ def attempts(
         notice=notice,
         slots=room.slots,
         context_tokens=room.context_tokens,
+        headed=None if rates is None else rates.hear,
     )
     if price is not None:
         chat = Priced(chat, price)
@@ -220,13 +258,17 @@ def attempts(
     return Line(chat, purse, spent)
 
 
-def patient(chat: Chat, limits: Limits, settings: Settings, notice: Notice) -> Chat:
+def patient(chat: Chat, flow: Flow, settings: Settings, notice: Notice) -> Chat:
     """Put the limits and the retries around `attempts`. `notice` is told of every retry."""
     from rise_cli.chat.limits import Limited
     from rise_cli.chat.retrying import Retrying
 
     return Retrying(
-        Limited(chat, limits), max_retries=settings.max_retries, max_wait_s=settings.max_wait, notice=notice
+        Limited(chat, flow.limits, flow.traffic, flow.rates),
+        max_retries=settings.max_retries,
+        max_wait_s=settings.max_wait,
+        notice=notice,
+        sleep=flow.traffic.pause,
     )
 
 
@@ -234,9 +276,9 @@ def line(
     settings: Settings, at: Endpoint, price: Tariff | None, *, notice: Notice, stream: bool, room: Room
 ) -> Line:
     """Connect to the model, with its limits, budget and retries around it. Nothing is sent yet."""
-    made = attempts(settings, at, price, notice=notice, stream=stream, room=room)
-    limits = asyncio.Semaphore(settings.concurrency)
-    return replace(made, chat=patient(made.chat, limits, settings, notice))
+    held = flow(settings, at, room)
+    made = attempts(settings, at, price, notice=notice, stream=stream, room=room, rates=held.rates)
+    return replace(made, chat=patient(made.chat, held, settings, notice))
 
 
 def check(settings: Settings, env: Mapping[str, str], keys: frozenset[str]) -> Check | None:
@@ -263,7 +305,12 @@ def room(method: Method, problem: Problem, settings: Settings) -> Room:
     reply = settings.max_tokens or _USUAL_REPLY
     head = method.render(problem, Call(1, 1), ())
     tokens = sum(len(m.text.encode()) for m in head) // 2 + (seen + 1) * (reply + 256) + 256
-    return Room(min(policy.samples, settings.concurrency), tokens)
+    return Room(min(policy.samples, slots(settings)), tokens)
+
+
+def slots(settings: Settings) -> int:
+    """How many places an engine of our own shall have at most."""
+    return _USUAL_SLOTS if settings.concurrency == "auto" else settings.concurrency
 
 
 def recorded_settings(resolved: Resolved, method: Method, model: str, key: str | None) -> dict[str, object]:

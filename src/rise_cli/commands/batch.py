@@ -142,10 +142,11 @@ class _Run:
     async def _drive(self, setup: Setup, book: Book, way: Way, watcher: Meter) -> End:
         driver = self._report.driver = Driver(
             lambda row: self._one(row, setup, book),
-            width=way.width,
+            width=lambda: way.limits.width,
             door=way.door,
             deadline=setup.deadline,
         )
+        way.limits.changed = driver.look_again
         items = rows(self._problems, self._fields)
         feed: AsyncIterator[Row | BadRow] = at_once(items) if self._is_file else beside(items)
         ticking = asyncio.ensure_future(_tick(watcher))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rise_cli.chat import Chat, Notice
 from rise_cli.chat.counting import Spent
 from rise_cli.chat.door import Door
+from rise_cli.chat.limits import Traffic
 from rise_cli.commands import assembly
 from rise_cli.core.choices import fix_kind
 from rise_cli.core.domain import Kind, Problem
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 # What may differ between two runs whose rows stand in one file: none of it changes an answer.
 _OF_THE_RUN = {
     "concurrency", "timeout", "check_timeout", "max_retries", "max_wait", "max_cost", "max_tokens_total",
-    "price", "deadline", "stream", "color",
+    "rpm", "tpm", "price", "deadline", "stream", "color",
 }  # fmt: skip
 # What changes how replies are read and polled, but no request.
 _RULES = {"vote", "tie", "threshold", "patience", "early_stop", "strict"}
@@ -38,12 +39,12 @@ _REPEATED = ("turns", "samples", "vote", "tie", "threshold", "patience", "early_
 
 @dataclass(frozen=True)
 class Way:
-    """The way to the model, without a journal: the chat, its door, how many problems to keep going, and
+    """The way to the model, without a journal: the chat, its door, how the calls are getting on, and
     what this run has spent on it."""
 
     chat: Chat
     door: Door
-    width: Callable[[], int]
+    limits: Traffic
     spent: Spent
 
 
@@ -78,21 +79,26 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
     at = assembly.endpoint(resolved, os.environ, notice)
     keys = frozenset({at.key} if at.key else ())
     recorded = _settings(resolved, method, at.name, at.key)
-    slots = settings.concurrency
-    if at.provider.name == "local":
-        slots = min(slots, os.cpu_count() or 1)
 
     def way(told: Notice, retried: Notice) -> Way:
-        room = assembly.Room(slots, 0)
+        room = assembly.Room(0, 0)
         if at.provider.name == "local":
             sized = assembly.room(method, _longest(path, fields), settings)
+            slots = min(assembly.slots(settings), os.cpu_count() or 1)
             room = assembly.Room(slots, sized.context_tokens)
+        flow = assembly.flow(settings, at, room)
         made = assembly.attempts(
-            settings, at, assembly.tariff(settings, at), notice=told, stream=bool(settings.stream), room=room
+            settings,
+            at,
+            assembly.tariff(settings, at),
+            notice=told,
+            stream=bool(settings.stream),
+            room=room,
+            rates=flow.rates,
         )
-        door = Door(asyncio.Semaphore(slots))
-        chat = assembly.patient(made.chat, door, settings, retried)
-        return Way(chat, door, lambda: slots, made.spent)
+        door = Door(flow.limits)
+        chat = assembly.patient(made.chat, replace(flow, limits=door), settings, retried)
+        return Way(chat, door, flow.traffic, made.spent)
 
     def pose(row: Row) -> Problem:
         return posed(row, settings.kind)
@@ -143,7 +149,7 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
         return str(found["model"]) if found else ""
 
     def way(told: Notice, retried: Notice) -> Way:
-        return Way(Replay(recording.turns), Door(asyncio.Semaphore(1)), lambda: 16, Spent())
+        return Way(Replay(recording.turns), Door(asyncio.Semaphore(1)), Traffic(lambda: 16), Spent())
 
     return Plan(
         resolved=resolved,

@@ -90,6 +90,10 @@ class Driver:
         self._door.shut()
         self._halt(End.INTERRUPTED)
 
+    def look_again(self) -> None:
+        """`width()` may have grown."""
+        self._place.set()
+
     async def run(self, rows: AsyncIterator[Row]) -> End:
         """Solve the problems to the end, or until the run is stopped. Raises what ended it early."""
         launcher = asyncio.ensure_future(self._launch(rows))

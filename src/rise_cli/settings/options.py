@@ -64,7 +64,11 @@ class Settings(BaseModel):
     max_wait: float = Field(default=120.0, ge=0, le=_LONGEST_S)
     timeout: float = Field(default=300.0, gt=0, le=_LONGEST_S)
     deadline: float | None = Field(default=None, gt=0, le=_LONGEST_S)
-    concurrency: int = Field(default=20, ge=1, le=1000)
+    concurrency: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = Field(
+        default="auto", description="a whole number between 1 and 1,000, or 'auto'"
+    )
+    rpm: int | None = Field(default=None, ge=1)
+    tpm: int | None = Field(default=None, ge=1)
     stream: bool | None = None
     seed: int | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
