@@ -29,7 +29,7 @@ from rise_cli.chat.retrying import Retrying
 from rise_cli.core.domain import Message, Purpose, StopReason
 from rise_cli.errors import ProviderError
 from rise_cli.problems import Row
-from rise_cli.run.batch import Driver
+from rise_cli.run.batch import Driver, Worked
 
 FIXED = (20, 40, 60, 80, 160)
 TARGET = 0.8
@@ -133,12 +133,12 @@ async def _drive(url: str, limits: Limits, traffic: Traffic, seconds: float) -> 
         for n in itertools.count():
             yield Row(n, n, str(n), "?", None, None, {})
 
-    async def work(row: Row) -> StopReason:
+    async def work(row: Row) -> Worked:
         try:
             await chat.complete(REQUEST)
         except ProviderError as error:  # refused time and again: a failed problem
             assert error.kind == "rate_limited", error
-        return StopReason.TURNS
+        return Worked(StopReason.TURNS)
 
     driver = Driver(work, width=lambda: traffic.width, door=door, grace_s=0.0)
     traffic.changed = driver.look_again

@@ -24,7 +24,7 @@ from rise_cli.chat.retrying import Retrying
 from rise_cli.core.domain import Completion, Message, Purpose, StopReason
 from rise_cli.errors import ProviderError
 from rise_cli.problems import Row
-from rise_cli.run.batch import Driver, End
+from rise_cli.run.batch import Driver, End, Worked
 
 REQUEST = Request(CallKey("p", 1, 1, Purpose.ATTEMPT), (Message("user", "hi"),))
 
@@ -104,9 +104,9 @@ async def load(provider: Provider, limits: Limits, traffic: Traffic, seconds: fl
         for n in itertools.count():
             yield Row(n, n, str(n), "?", None, None, {})
 
-    async def work(row: Row) -> StopReason:
+    async def work(row: Row) -> Worked:
         await chat.complete(REQUEST)
-        return StopReason.TURNS
+        return Worked(StopReason.TURNS)
 
     driver = Driver(work, width=lambda: traffic.width, door=door, grace_s=0.0)
     traffic.changed = driver.look_again
