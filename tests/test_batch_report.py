@@ -91,7 +91,10 @@ def test_calls_that_ctrl_c_lets_finish_count_and_those_that_wait_do_not(rise: Pr
         process.send_signal(signal.SIGINT)
         assert rise.wait(process, KEYS).code == 130
         assert summary(rise)["spent_now"] == spent(server)
-    assert rows(rise) == []
+        assert rows(rise) == []
+        paid = len(server.seen)
+        assert rise(*words, "--strict", env=KEYS).code == 0  # another rule, and no other request
+    assert summary(rise)["recalled"] == paid > 0
 
 
 def test_a_run_that_ends_for_all_says_what_it_spent(rise: Program) -> None:

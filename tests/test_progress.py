@@ -129,7 +129,8 @@ def _shown(rise: Program, columns: int, *more: str) -> tuple[str, list[str]]:
 def test_the_bar_is_one_line(rise: Program, columns: int, always: set[str], never: set[str]) -> None:
     out, lines = _shown(rise, columns)
     assert lines, out
-    assert max(map(len, lines)) <= columns
+    assert max(map(len, lines)) < columns
+    assert "…" not in "".join(lines)
     # A region of one line is drawn again without the cursor ever going up.
     assert not re.search(r"\x1b\[\d*A", out[: out.index("problems")].replace("\x1b[1A\x1b[2K", "", 1))
     full = [line for line in lines if "left" in line and "failed" in line]
