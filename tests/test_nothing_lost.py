@@ -118,19 +118,9 @@ def wordy(seen: Seen) -> Reply:
 
 def test_a_disk_that_is_full_loses_nothing(rise: Program, tmp_path: Path, small_disk: Path) -> None:
     write(rise, sums(200))
-    words = (
-        "batch",
-        "p.jsonl",
-        "-o",
-        f"small/{OUT}",
-        "--turns",
-        "2",
-        "--no-early-stop",
-        "--concurrency",
-        "4",
-    )
+    more = ("--turns", "2", "--no-early-stop", "--concurrency", "4")
     with Loopback(wordy) as server:
-        words = (*words, *at("openai", server))
+        words = ("batch", "p.jsonl", "-o", f"small/{OUT}", *at("openai", server), *more)
         first = rise(*words, env=KEYS)
         assert (first.code, "make room on its disk and run the same command again" in first.err) == (1, True)
         again = rise(*words, env=KEYS)

@@ -81,7 +81,7 @@ class _Run:
         self._began = time.monotonic()
         self._complete = False
         self._retries = self._told = 0
-        self._ok = self._failed = 0
+        self._ok = self._failed = self._waiting = 0
         self._book: Book | None = None
         self._driver: Driver | None = None
         self._summary: dict[str, object] = {}
@@ -128,7 +128,7 @@ class _Run:
                 if isinstance(out, Results):
                     if end is End.COMPLETE:
                         out.finish()
-                    self._ok, self._failed = out.ok, out.failed
+                    self._ok, self._failed, self._waiting = out.ok, out.failed, out.pending
                 self._complete = end is End.COMPLETE
         finally:
             await way.chat.aclose()
@@ -272,7 +272,8 @@ class _Run:
 
     def conclude(self, end: End) -> int:
         """Return 0, or raise what says how the run ended, and how to go on."""
-        done = self._ok + self._failed
+        # Rows that wait for an earlier one are not in the file, and are made again from the journal.
+        done = self._ok + self._failed - self._waiting
         of = "" if self._total is None else f" of {self._total:,}"
         so_far = f"with {done:,}{of} problems done"
         again = "run the same command again to go on"
