@@ -164,6 +164,28 @@ def test_a_file_that_may_not_grow_loses_nothing(rise: Program, tmp_path: Path, e
     assert sorted(row["id"] for row in rows(rise)) == sorted(f"p{n}" for n in range(100))
 
 
+# Rows that wait
+
+
+def test_rows_that_wait_for_an_earlier_one_count_when_they_are_written(rise: Program) -> None:
+    write(rise, sums(6))
+    slow = [True]
+
+    def plan(seen: Seen) -> Reply:
+        first = asked(seen)[0] == "p0"
+        return Reply(counting(seen).text, delay_s=60.0 if first and slow[0] else 0.0)
+
+    with Loopback(plan) as server:
+        words = ("batch", "p.jsonl", *at("openai", server), "--turns", "1", "--ordered")
+        stopped = rise(*words, "--deadline", "2", env=KEYS)
+        assert (stopped.code, "with 0 of 6 problems done" in stopped.err) == (5, True), stopped.err
+        assert rows(rise) == []
+        slow[0] = False
+        assert rise(*words, env=KEYS).code == 0
+        assert len(server.seen) == 6 + 1
+    assert [row["id"] for row in rows(rise)] == [f"p{n}" for n in range(6)]
+
+
 # Torn lines
 
 
