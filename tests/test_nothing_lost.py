@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loopback import Loopback, Reply, Seen
+from loopback import Loopback, Reply, Seen, Status
 from nursery import Nursery
 from running import KEYS, Program, at, wait_until
 from test_batch import rows, sums, turns_of, write
@@ -168,22 +168,27 @@ def test_a_file_that_may_not_grow_loses_nothing(rise: Program, tmp_path: Path, e
 
 
 def test_rows_that_wait_for_an_earlier_one_count_when_they_are_written(rise: Program) -> None:
-    write(rise, sums(6))
-    slow = [True]
+    write(rise, sums(80))
+    bad = [True]
 
-    def plan(seen: Seen) -> Reply:
-        first = asked(seen)[0] == "p0"
-        return Reply(counting(seen).text, delay_s=60.0 if first and slow[0] else 0.0)
+    def plan(seen: Seen) -> Reply | Status:
+        """The first problem hangs, and after 30 others the provider is down."""
+        number = int(asked(seen)[0][1:])
+        if bad[0] and number > 30:
+            return Status(503)
+        return Reply(counting(seen).text, delay_s=600.0 if bad[0] and number == 0 else 0.0)
 
     with Loopback(plan) as server:
         words = ("batch", "p.jsonl", *at("openai", server), "--turns", "1", "--ordered")
-        stopped = rise(*words, "--deadline", "2", env=KEYS)
-        assert (stopped.code, "with 0 of 6 problems done" in stopped.err) == (5, True), stopped.err
+        rules = ("--concurrency", "4", "--max-retries", "0")
+        stopped = rise(*words, *rules, env=KEYS)
+        assert (stopped.code, "with 0 of 80 problems done" in stopped.err) == (4, True), stopped.err
         assert rows(rise) == []
-        slow[0] = False
-        assert rise(*words, env=KEYS).code == 0
-        assert len(server.seen) == 6 + 1
-    assert [row["id"] for row in rows(rise)] == [f"p{n}" for n in range(6)]
+        bad[0], before = False, len(server.seen)
+        assert rise(*words, *rules, env=KEYS).code == 0
+        again = {asked(seen)[0] for seen in server.seen[before:]}
+    assert again == {f"p{n}" for n in (0, *range(31, 80))}
+    assert [row["id"] for row in rows(rise)] == [f"p{n}" for n in range(80)]
 
 
 # Torn lines
