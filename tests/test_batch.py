@@ -305,19 +305,6 @@ def test_an_edited_protocol_is_another_setting(rise: Program) -> None:
     assert (result.code, '--prompt "mine@' in result.err) == (2, True)
 
 
-def test_two_processes_do_not_share_an_output(rise: Program) -> None:
-    write(rise, sums(2))
-    with Loopback(lambda seen: adding(seen, delay_s=30.0)) as server:
-        process = rise.start("batch", "p.jsonl", *at("openai", server), env=KEYS)
-        try:
-            wait_until(lambda: len(server.seen) >= 2)
-            second = batch(rise, "openai", server)
-        finally:
-            process.kill()
-            process.communicate()
-    assert (second.code, "another process is writing" in second.err) == (2, True)
-
-
 @pytest.mark.parametrize(
     ("more", "words"),
     [

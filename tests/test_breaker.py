@@ -85,10 +85,12 @@ def test_what_counts_as_an_outage(chains: list[str], reason: StopReason, why: st
 TWO = ("--turns", "2", "--no-early-stop", "--max-retries", "0")
 
 
+@pytest.mark.parametrize("order", [(), ("--ordered",)])
 def test_a_provider_that_goes_down_ends_the_run_and_the_same_command_goes_on(
-    rise: Program, wire: str
+    rise: Program, wire: str, order: tuple[str, ...]
 ) -> None:
     write(rise, sums(120))
+    more = (*TWO, *order, "--concurrency", "8")
     down = [False]
 
     def plan(seen: Seen) -> Reply | Status:
@@ -97,7 +99,7 @@ def test_a_provider_that_goes_down_ends_the_run_and_the_same_command_goes_on(
 
     up = [0]
     with Loopback(plan) as server:
-        result = batch(rise, wire, server, *TWO, "--concurrency", "8", "--summary", "s.json")
+        result = batch(rise, wire, server, *more)
         assert result.code == 4
         assert "the provider is down (" in result.err
         assert "failed (503); try again later: closed" in result.err
@@ -106,7 +108,7 @@ def test_a_provider_that_goes_down_ends_the_run_and_the_same_command_goes_on(
         assert {row["status"] for row in done} == {"ok"}
         assert len(server.seen) <= 101 + AT_LEAST + 2 * 8
         answered, up[0] = server.billed.requests, 1
-        assert batch(rise, wire, server, *TWO, "--concurrency", "8").code == 0
+        assert batch(rise, wire, server, *more).code == 0
         # Not one of the calls that had been answered was made again.
         assert server.billed.requests == 240
     assert answered < 240

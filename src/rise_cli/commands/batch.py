@@ -82,7 +82,7 @@ class _Run:
             wish, None if wish.quiet else count(problems, fields), judged=plan.judge is not None
         )
         self._told = 0
-        self._ok = self._failed = 0
+        self._ok = self._failed = self._waiting = 0
 
     def go(self, notices: list[str]) -> End:
         """Run it, and show and write the summary."""
@@ -131,9 +131,11 @@ class _Run:
                 )
                 book = self._report.book = Book(files.rows, files.journal)
                 end = await self._drive(setup, book, way, watcher)
-                if isinstance(files.rows, Results) and end is End.COMPLETE:
-                    files.rows.finish()
                 self._ok, self._failed = book.ok, book.failed
+                if isinstance(files.rows, Results):
+                    if end is End.COMPLETE:
+                        files.rows.finish()
+                    self._waiting = files.rows.pending
                 files.complete = end is End.COMPLETE
         finally:
             await way.chat.aclose()
@@ -216,7 +218,8 @@ class _Run:
 
     def conclude(self, end: End) -> int:
         """Return 0, or raise what says how the run ended, and how to go on."""
-        done = self._ok + self._failed
+        # Rows that wait for an earlier one are not in the file, and are made again from the journal.
+        done = self._ok + self._failed - self._waiting
         of = "" if self._report.total is None else f" of {self._report.total:,}"
         so_far = f"with {done:,}{of} problems done"
         again = "run the same command again to go on"
