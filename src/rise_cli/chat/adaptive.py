@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import statistics
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -158,7 +157,7 @@ class Aimd:
             return
         self._latencies.append(now - sent)
         if len(self._latencies) >= self._enough:
-            self._judge(statistics.median(self._latencies), now)
+            self._judge(sorted(self._latencies)[len(self._latencies) // 2], now)
             self._begin_sample(now)
 
     def _judge(self, latency: float, now: float) -> None:
