@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import heapq
 import itertools
-import json
 import random
+import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 from rise_cli.chat import CallKey, Request
-from rise_cli.chat.adaptive import Adaptive
+from rise_cli.chat.adaptive import START, Adaptive
 from rise_cli.chat.door import Door
 from rise_cli.chat.limits import Limited, Limits, Traffic
 from rise_cli.chat.openai import OpenAIChat
@@ -31,61 +33,44 @@ from rise_cli.errors import ProviderError
 from rise_cli.problems import Row
 from rise_cli.run.batch import Driver, Worked
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from loopback import Loopback, Reply, Seen, Status
+
 FIXED = (20, 40, 60, 80, 160)
 TARGET = 0.8
 MOST_REFUSED = 0.05
 BARS = "▁▂▃▄▅▆▇█"
 
 REQUEST = Request(CallKey("p", 1, 1, Purpose.ATTEMPT), (Message("user", "What is 1+1?"),))
-REPLY = json.dumps(
-    {
-        "choices": [{"message": {"role": "assistant", "content": "Answer: 2"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
-    }
-).encode()
-REFUSAL = json.dumps({"error": {"message": "too many at once", "type": "rate_limit"}}).encode()
 
 
-@dataclass
-class Server:
-    """Admits `admits` calls at once. Times are seconds since `began`."""
+class Provider:
+    """The script of a server that admits `admits` calls at once. Times are seconds since it began."""
 
-    admits: int
-    latency: float
-    steady: bool
-    began: float = field(default_factory=time.monotonic)
-    inside: int = 0
-    replies: list[float] = field(default_factory=list)
-    refusals: list[float] = field(default_factory=list)
-    random: random.Random = field(default_factory=lambda: random.Random(1))
+    def __init__(self, admits: int, latency: float, steady: bool) -> None:
+        self._admits, self._latency, self._steady = admits, latency, steady
+        self._began = time.monotonic()
+        self._inside: list[float] = []  # a heap of when they will leave
+        self._random = random.Random(1)
+        self.replies: list[float] = []
+        self.refusals: list[float] = []
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection, one after another."""
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n")[0]))
-                status, body = await self._answer()
-                fields = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-                writer.write(f"HTTP/1.1 {status} Loopback\r\n{fields}".encode() + body)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+    def now(self) -> float:
+        return time.monotonic() - self._began
 
-    async def _answer(self) -> tuple[int, bytes]:
-        if self.inside >= self.admits:
-            self.refusals.append(time.monotonic() - self.began)
-            return 429, REFUSAL
-        self.inside += 1
-        try:
-            # Log-uniform over a decade, with the mean asked for.
-            spread = 1.0 if self.steady else 10 ** self.random.uniform(-0.5, 0.5) / 1.236
-            await asyncio.sleep(self.latency * spread)
-        finally:
-            self.inside -= 1
-        self.replies.append(time.monotonic() - self.began)
-        return 200, REPLY
+    def __call__(self, seen: Seen) -> Reply | Status:
+        now = self.now()
+        while self._inside and self._inside[0] <= now:
+            heapq.heappop(self._inside)
+        if len(self._inside) >= self._admits:
+            self.refusals.append(now)
+            return Status(429)
+        # Log-uniform over a decade, with the mean asked for.
+        spread = 1.0 if self._steady else 10 ** self._random.uniform(-0.5, 0.5) / 1.236
+        heapq.heappush(self._inside, now + self._latency * spread)
+        self.replies.append(now + self._latency * spread)
+        return Reply("Answer: 2", delay_s=self._latency * spread)
 
 
 @dataclass(frozen=True)
@@ -97,14 +82,12 @@ class Outcome:
     trace: list[tuple[float, int]]
 
 
-async def measure(server: Server, fixed: int | None, seconds: float) -> Outcome:
-    """Drive one setting (None: auto) against `server` for so many seconds."""
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, backlog=2048)
-    port = listening.sockets[0].getsockname()[1]
-    trace = [(0.0, fixed or 20)]
+async def measure(provider: Provider, url: str, fixed: int | None, seconds: float) -> Outcome:
+    """Drive one setting (None: auto) for so many seconds."""
+    trace = [(0.0, fixed or START)]
 
     def moved(at: float, limit: int) -> None:
-        trace.append((at - server.began, limit))
+        trace.append((provider.now(), limit))
         traffic.changed()
 
     limits: Limits
@@ -112,14 +95,11 @@ async def measure(server: Server, fixed: int | None, seconds: float) -> Outcome:
         auto = limits = Adaptive(trace=moved)
         traffic = Traffic(lambda: auto.limit)
     else:
-        limits, traffic = asyncio.Semaphore(fixed), Traffic(lambda: fixed or 0)
-    try:
-        await _drive(f"http://127.0.0.1:{port}/v1", limits, traffic, seconds)
-    finally:
-        listening.close()
+        limits, traffic = asyncio.Semaphore(fixed), Traffic(lambda: fixed)
+    await _drive(url, limits, traffic, seconds)
     since = min(10.0, seconds / 2)
-    replies = sum(since <= at < seconds for at in server.replies)
-    refusals = sum(since <= at < seconds for at in server.refusals)
+    replies = sum(since <= at < seconds for at in provider.replies)
+    refusals = sum(since <= at < seconds for at in provider.refusals)
     return Outcome(replies / (seconds - since), refusals / max(1, replies + refusals), trace)
 
 
@@ -136,8 +116,9 @@ async def _drive(url: str, limits: Limits, traffic: Traffic, seconds: float) -> 
     async def work(row: Row) -> Worked:
         try:
             await chat.complete(REQUEST)
-        except ProviderError as error:  # refused time and again: a failed problem
-            assert error.kind == "rate_limited", error
+        except ProviderError as error:
+            if error.status != 429:  # refused time and again, as happens with a limit that is too high
+                raise
         return Worked(StopReason.TURNS)
 
     driver = Driver(work, width=lambda: traffic.width, door=door, grace_s=0.0)
@@ -176,8 +157,9 @@ def main() -> None:
     print(f"{'setting':>8} {'replies/s':>10} {'429s':>7}")
     best = 0.0
     for fixed in (*FIXED, None):
-        server = Server(given.admits, given.latency, given.steady)
-        outcome = asyncio.run(measure(server, fixed, given.seconds))
+        provider = Provider(given.admits, given.latency, given.steady)
+        with Loopback(provider) as server:
+            outcome = asyncio.run(measure(provider, server.openai_url, fixed, given.seconds))
         print(f"{fixed or 'auto':>8} {outcome.throughput:>10.1f} {outcome.refused:>7.2%}", flush=True)
         best = max(best, outcome.throughput) if fixed else best
     ratio = outcome.throughput / best

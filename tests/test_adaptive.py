@@ -49,14 +49,16 @@ def queueing(seconds: float, at_once: int) -> Latency:
 @dataclass
 class Provider:
     """Admits `admits(time)` calls at once, answers those after `latency`, refuses others after
-    `refusal_s`. `sent` and `refused` are times, `done` those of replies."""
+    `refusal_s`, and a share of them all by `chance`. `sent` and `refused` are times, `done` those of
+    replies; `told` counts the refusals that arrived."""
 
     latency: Latency
     admits: Callable[[float], int]
     refusal_s: float = 0.01
     retry_after: float | None = None
+    chance: float = 0.0
     inside: int = 0
-    most: int = 0
+    told: int = 0
     sent: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
     done: list[float] = field(default_factory=list)
@@ -64,12 +66,12 @@ class Provider:
 
     async def complete(self, request: Request) -> Completion:
         self.sent.append(now())
-        if self.inside >= self.admits(now()):
+        if self.inside >= self.admits(now()) or self.random.random() < self.chance:
             self.refused.append(now())
             await asyncio.sleep(self.refusal_s)
+            self.told += 1
             raise ProviderError("no", kind="rate_limited", status=429, retry_after=self.retry_after)
         self.inside += 1
-        self.most = max(self.most, self.inside)
         try:
             await asyncio.sleep(self.latency(self))
         finally:
@@ -129,7 +131,7 @@ def run_auto(provider: Provider, seconds: float) -> Trace:
         traffic = Traffic(lambda: auto.limit)
         await load(provider, auto, traffic, seconds)
         assert auto.in_flight == 0
-        assert traffic.refused == len(provider.refused)
+        assert traffic.refused == provider.told
 
     virtual_time.run(main())
     return trace
@@ -158,7 +160,7 @@ def test_forty_at_once(name: str) -> None:
     latency, provider = FORTY[name]
     run_auto(provider, 60)
     assert provider.rate(10, 60) >= 0.8 * 40 / latency
-    assert 0 < provider.share_refused(10) <= 0.02
+    assert 0 < provider.share_refused(10) <= 0.04
 
 
 @pytest.mark.parametrize("number", [1, 5, 200])
@@ -166,7 +168,7 @@ def test_other_numbers_at_once(number: int) -> None:
     provider = Provider(tenfold(1.0), always(number))
     run_auto(provider, 50)
     assert provider.rate(20, 50) >= 0.8 * number
-    assert provider.share_refused(20) <= (0.15 if number == 1 else 0.05)
+    assert provider.share_refused(20) <= (0.2 if number == 1 else 0.08)
 
 
 def test_it_follows_when_fewer_are_admitted() -> None:
@@ -208,6 +210,12 @@ def test_longer_replies_are_no_congestion() -> None:
     provider = Provider(lambda p: early(p) if now() < 30 else late(p), always(100))
     run_auto(provider, 120)
     assert provider.rate(60, 120) >= 0.8 * 100 / 4
+
+
+def test_a_refusal_by_chance_is_no_sign() -> None:
+    provider = Provider(tenfold(1.0), always(100), chance=0.01)
+    run_auto(provider, 60)
+    assert provider.rate(30, 60) >= 0.7 * 100
 
 
 def test_an_empty_allowance_is_left_alone() -> None:
@@ -253,5 +261,5 @@ def test_a_limit_that_does_not_bind_does_not_grow() -> None:
 def test_a_burst_of_refusals_counts_once() -> None:
     aimd = Aimd()
     for n in range(10):
-        aimd.on_refused(0.0, 1.0 + n / 100, in_flight=20 - n)
-    assert aimd.limit == 17
+        aimd.on_refused(0.0, 1.0 + n / 100, in_flight=20)
+        assert aimd.limit == (20 if n == 0 else 17)

@@ -6,8 +6,10 @@ congestion control, with calls in flight for packets (Jacobson, "Congestion Avoi
 
     start        one place more for every reply, so twice as many in every round trip, until the first
                  sign of congestion
-    refused      a 429, 503 or 529: on with 0.85 of what was in flight. Many refusals of one round trip
-                 count once: calls that were sent before the last decrease say nothing about it
+    refused      a 429, 503 or 529, and not alone: on with 0.85 of what was in flight. One among many
+                 replies is the provider's chance, since above its limit one follows the other. Many of
+                 one round trip count once: calls that were sent before the last decrease say nothing
+                 about it
     afterwards   one place more in every round trip (below 40 a fortieth more), and twice that step
                  after every 8 without a refusal: slow around a limit that is known, quick where it
                  was lifted
@@ -25,8 +27,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import statistics
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +41,8 @@ START = 20
 MOST = 1000
 
 _KEPT = 0.85  # of the calls in flight, after a refusal
+_RECENT = 20  # calls
+_FEW = 2  # refusals among those count; with a large limit, which chance hits more often, one more
 _FULL_STEP = 40  # the limit from which on the step is one place; below, it is as much less
 _DOUBLING_ROUNDS = 8  # round trips, after which the step doubles
 
@@ -80,6 +84,7 @@ class Aimd:
         self._calm: float | None = None  # round trips since the last decrease; None before the first
         self._decreased_at = -math.inf
         self._rounds_refused = 0  # and nobody served who was sent since the first of them
+        self._recent: deque[bool] = deque(maxlen=_RECENT)  # of the last calls, whether they were refused
         self._refused_since = -math.inf
         self._unrefused = self._width  # the limit before
         self._pause_s = 0.0  # before each call
@@ -99,6 +104,7 @@ class Aimd:
 
     def on_success(self, sent: float, now: float, in_flight: int) -> None:
         """A reply came."""
+        self._recent.append(False)
         if self._rounds_refused and sent >= self._refused_since:
             self._rounds_refused, self._pause_s, self.hold_until = 0, 0.0, -math.inf
         # Where the limit is not what holds calls back, nothing was learned about a higher one.
@@ -113,6 +119,10 @@ class Aimd:
     def on_refused(self, sent: float, now: float, in_flight: int, retry_after: float | None = None) -> None:
         """The provider refused a call for load, and asked for a pause in seconds."""
         if sent < self._decreased_at:
+            return
+        self._recent.append(True)
+        alone = sum(self._recent) < _FEW + (self._width >= _FULL_STEP)
+        if alone and not self._rounds_refused:
             return
         if not self._rounds_refused:
             self._refused_since, self._unrefused = now, self._width
@@ -158,7 +168,7 @@ class Aimd:
             return
         self._latencies.append(now - sent)
         if len(self._latencies) >= self._enough:
-            self._judge(statistics.median(self._latencies), now)
+            self._judge(sorted(self._latencies)[len(self._latencies) // 2], now)
             self._begin_sample(now)
 
     def _judge(self, latency: float, now: float) -> None:
