@@ -37,6 +37,7 @@ from rise_cli.run.act import Actor, Setup
 from rise_cli.run.batch import Driver, End
 from rise_cli.run.book import Book, unread
 from rise_cli.run.feed import at_once, beside
+from rise_cli.run.garbage import settled
 from rise_cli.run.interrupt import at_first_signal
 from rise_cli.run.scoring import score
 from rise_cli.run.solve import solve
@@ -141,7 +142,7 @@ class _Run:
         feed: AsyncIterator[Row | BadRow] = at_once(items) if self._is_file else beside(items)
         ticking = asyncio.ensure_future(_tick(watcher))
         try:
-            with at_first_signal(driver.interrupt):
+            with at_first_signal(driver.interrupt), settled():
                 left = self._book.left(feed, lambda item, name: self._bad(item, name, watcher))
                 return await driver.run(left)
         finally:
