@@ -7,9 +7,10 @@ Answers every `POST` after `--latency` seconds with the same reply, in OpenAI's 
 a request is found by its length and never parsed, and the answers are ready made. Its address is the
 first line of its stdout. `GET /stats` gives what it has seen since it was asked last:
 
-    {"calls": 6000, "seconds": 8.1, "most_in_flight": 100}
+    {"calls": 6000, "first": 91.7, "seconds": 8.1, "most_in_flight": 100}
 
-`seconds` are from the first request, whole, to the last answer. It ends with its stdin.
+`first` is when the first request was there, by the clock that all processes share
+(`time.perf_counter` on Linux); `seconds` are from then to the last answer. It ends with its stdin.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ class Stats:
     def take(self) -> dict[str, object]:
         seen: dict[str, object] = {
             "calls": self.calls,
+            "first": self.first,
             "seconds": self.last - self.first,
             "most_in_flight": self.most_in_flight,
         }

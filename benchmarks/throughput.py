@@ -46,6 +46,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 INSPECT = "inspect-ai==0.3.285"
 IN_FLIGHT = 100
+LATENCY_S = 0.05
 RATIOS = (
     ("rise-openai", "openai", 1.0),
     ("rise-anthropic", "anthropic", 1.0),
@@ -132,7 +133,7 @@ class Bench:
         return [*peer, "--turns", str(self.turns), "--in-flight", str(IN_FLIGHT)]
 
     def _run(self, name: str, problems: Path) -> tuple[int, float, float, float, int]:
-        _stats(self.url)
+        stats(self.url)
         command = self.command(name, problems)
         before, began = _children(), time.perf_counter()
         done = subprocess.run(
@@ -151,7 +152,7 @@ class Bench:
         cpu = _children() - before if is_command else float(done.stdout)
         if name.startswith("rise-"):
             self._verify(name, problems)
-        seen = _stats(self.url)
+        seen = stats(self.url)
         return int(seen["calls"]), seen["seconds"], wall, cpu, int(seen["most_in_flight"])
 
     def _verify(self, name: str, problems: Path) -> None:
@@ -165,12 +166,7 @@ class Bench:
     def _problems(self, name: str, count: int) -> Path:
         path = self.folder / f"{name}.jsonl"
         with path.open("w", encoding="utf-8") as file:
-            for number in range(count):
-                question = (
-                    f"Ed had {number + 42} marbles in a bag. He gave 6 of them to each of his 4 friends "
-                    f"and lost {number} on the way home. How many marbles does he have left?"
-                )
-                file.write(json.dumps({"question": question, "answer": "18", "level": number % 5}) + "\n")
+            file.writelines(problem(number) + "\n" for number in range(count))
         return path
 
     def _inspect(self, problems: Path) -> list[str]:
@@ -185,6 +181,15 @@ class Bench:
         options = f"--model openai/m -M responses_api=false --max-connections {IN_FLIGHT} "
         options += "--display none --log-dir logs"
         return [str(_inspect_program()), "eval", "task.py", *options.split()]
+
+
+def problem(number: int) -> str:
+    """A line of a file of problems; no two are the same, and all have one answer."""
+    question = (
+        f"Ed had {number + 42} marbles in a bag. He gave 6 of them to each of his 4 friends "
+        f"and lost {number} on the way home. How many marbles does he have left?"
+    )
+    return json.dumps({"question": question, "answer": "18", "level": number % 5})
 
 
 def main() -> None:
@@ -205,7 +210,7 @@ def main() -> None:
     )
     if "inspect" in names:
         _inspect_program()
-    with tempfile.TemporaryDirectory() as folder, _server() as url:
+    with tempfile.TemporaryDirectory() as folder, serving(LATENCY_S) as url:
         bench = Bench(url, Path(folder), given.problems, given.turns)
         starts = {name: bench.start(name) for name in names}  # and whatever is compiled on first use
         rounds = [{name: bench.sample(name) for name in names} for _ in range(given.rounds)]
@@ -257,8 +262,9 @@ def _verdict(ratio: float, target: float | None) -> str:
 
 
 @contextmanager
-def _server() -> Iterator[str]:
-    command = [sys.executable, str(HERE / "model_server.py")]
+def serving(latency_s: float) -> Iterator[str]:
+    """The address of a server that answers after so many seconds, for as long as it is needed."""
+    command = [sys.executable, str(HERE / "model_server.py"), "--latency", str(latency_s)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -266,7 +272,8 @@ def _server() -> Iterator[str]:
         process.stdin.close()
 
 
-def _stats(url: str) -> dict[str, float]:
+def stats(url: str) -> dict[str, float]:
+    """What the server has seen since the last time."""
     with urllib.request.urlopen(f"{url}/stats") as response:
         seen: dict[str, float] = json.load(response)
     return seen

@@ -30,3 +30,10 @@ def test_throughput_tells_the_ratios_of_rise_to_a_bare_loop() -> None:
         assert re.search(rf"^rise-openai / {peer}: \d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\)", out, re.MULTILINE)
     assert re.search(r"^rise-openai - adapter-openai, own CPU in ms/call: -?\d", out, re.MULTILINE)
     assert "/ inspect" not in out
+
+
+def test_memory_tells_the_ratio_of_the_peaks_and_when_a_resumed_run_makes_its_first_call() -> None:
+    out = _run("memory.py", "--few", "5", "--many", "40")
+    assert re.search(r"^40 problems x 1 turns: peak \d+\.\d MB, ", out, re.MULTILINE)
+    assert re.search(r"^peak at 40 / peak at 5: \d\.\d\d, ", out, re.MULTILINE)
+    assert re.search(r"^resumed with 30 rows of \d+ bytes: first call after \d+\.\d\d s, ", out, re.MULTILINE)

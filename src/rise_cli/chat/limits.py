@@ -38,10 +38,12 @@ class Traffic:
     `in_flight` of the `limit` calls that may be are sent and not answered. `throttled` calls wait for a
     rate now, and for `throttled_s` seconds the first of them did, all in all. `refused` calls got a 429,
     503 or 529. `pausing` calls wait for their next attempt now; there were `retries` of them in all.
-    `changed` is called when there may be room for more calls.
+    `moves` says whether the limit is found out by trying. `changed` is called when there may be room for
+    more calls.
     """
 
     allowed: Callable[[], int]
+    moves: bool = False
     in_flight: int = 0
     refused: int = 0
     retries: int = 0

@@ -209,7 +209,7 @@ def flow(settings: Settings, at: Endpoint, room: Room) -> Flow:
     if fixed != "auto":
         return Flow(asyncio.Semaphore(fixed), rates, Traffic(lambda: fixed))
     adaptive = Adaptive(trace=lambda at, limit: traffic.changed())
-    traffic = Traffic(lambda: adaptive.limit)
+    traffic = Traffic(lambda: adaptive.limit, moves=True)
     return Flow(adaptive, rates, traffic)
 
 

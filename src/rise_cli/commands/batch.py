@@ -38,6 +38,7 @@ from rise_cli.run.batch import Driver, End, Worked
 from rise_cli.run.book import Book, unread
 from rise_cli.run.breaker import Held, outage
 from rise_cli.run.feed import at_once, beside
+from rise_cli.run.garbage import settled
 from rise_cli.run.interrupt import at_first_signal
 from rise_cli.run.scoring import score
 from rise_cli.run.solve import solve
@@ -153,7 +154,7 @@ class _Run:
         feed: AsyncIterator[Row | BadRow] = at_once(items) if self._is_file else beside(items)
         ticking = asyncio.ensure_future(_tick(watcher))
         try:
-            with at_first_signal(driver.interrupt):
+            with at_first_signal(driver.interrupt), settled():
                 left = book.left(feed, lambda item, name: self._bad(item, name, watcher))
                 return await driver.run(left)
         finally:

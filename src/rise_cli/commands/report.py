@@ -72,7 +72,7 @@ class Report:
             done=done,
             total=self.total,
             failed=totals.failed,
-            in_flight=way.door.inside,
+            in_flight=way.limits.in_flight,
             waiting=driver.under_way > 0 and way.door.idle_s > _IDLE_S and not self._judged,
             accuracy=totals.accuracy,
             turns=totals.turns / totals.problems if totals.problems else None,
@@ -81,7 +81,8 @@ class Report:
             cost_known=spent.cost_usd is not None,
             projected_usd=None if left is None else totals.projected_usd(left, spent.known_usd),
             retries=self.retries,
-            refused=spent.refused,
+            limit=way.limits.limit if way.limits.moves else None,
+            refused=way.limits.refused,
             left_s=None if left is None else pace.left_s(left),
         )
 

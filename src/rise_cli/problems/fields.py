@@ -37,12 +37,14 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class BadRow:
     """A line or record that poses no problem. `error` says what to do about it, in one sentence
-    without the line's number. `id` is its own if it could be read; of a duplicate, the one in use."""
+    without the line's number. `id` is its own if it could be read; `taken` says that an item before it
+    has that id."""
 
     index: int
     line: int
     id: str | None
     error: str
+    taken: bool = False
 
 
 class Names(NamedTuple):
@@ -115,10 +117,11 @@ class Reader:
         schema = content.get("schema")
         recorded = isinstance(schema, str) and schema.startswith(_TRAJECTORY)
         shape: _Shape = (self._recorded if recorded else self._usual)(tuple(content))
-        name = None
+        name, taken = None, False
         try:
             id_key, name = _text(content, shape.id)
-            if name is not None and not self._ids.claim(name):
+            taken = name is not None and not self._ids.claim(name)
+            if taken:
                 raise _Unfit(f"the id {short(name)} is used above; give each problem one of its own")
             question_key, question = _text(content, shape.question, _refused)
             if question is None:
@@ -126,7 +129,7 @@ class Reader:
             context_key, context = _text(content, shape.context)
             reference_key, reference = _text(content, shape.reference)
         except _Unfit as unfit:
-            return BadRow(index, line, name, str(unfit))
+            return BadRow(index, line, name, str(unfit), taken)
         if name is None:
             name = self._ids.make(question, context)
         if reference is not None and "####" in reference:

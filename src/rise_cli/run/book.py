@@ -15,7 +15,6 @@ from rise_cli.history.journal import Journal
 from rise_cli.history.lines import Lines
 from rise_cli.history.results import Results
 from rise_cli.problems import BadRow, Row
-from rise_cli.problems.ids import Digests
 from rise_cli.run.totals import Totals
 
 _BREATH = 256  # rows that are passed over before others get a turn
@@ -30,7 +29,6 @@ class Book:
     def __init__(self, out: Results | Lines, journal: Journal | None = None) -> None:
         self._out = out
         self._journal = journal
-        self._seen = Digests()
         self.earlier = out.ok + out.failed if isinstance(out, Results) else 0
         """Rows that earlier runs have written."""
         self.totals = Totals()
@@ -51,7 +49,7 @@ class Book:
         and an id of its own; what it raises ends the run."""
         passed = 0
         async for item in items:
-            name = self._name(item)
+            name = item.id if isinstance(item, Row) else _name(item)
             if isinstance(self._out, Results) and name in self._out:
                 self._forget(self._out.skip(item.index))
             elif isinstance(item, BadRow):
@@ -68,17 +66,17 @@ class Book:
         self._forget(self._out.append(record))
         self.totals.add(record)
 
-    def _name(self, item: Row | BadRow) -> str:
-        """The id of the item's row. A bad line keeps an id of its own, if it has one."""
-        fresh = item.id is not None and self._seen.add(item.id)
-        if item.id is not None and (fresh or isinstance(item, Row)):
-            return item.id
-        return f"line-{item.line}" if item.id is None else f"{item.id}-line-{item.line}"
-
     def _forget(self, written: list[str]) -> None:
         if self._journal is not None:
             for name in written:
                 self._journal.forget(name)
+
+
+def _name(item: BadRow) -> str:
+    """The id of a bad line's row: its own, if it has one that no item before it has."""
+    if item.id is None or item.taken:
+        return f"line-{item.line}" if item.id is None else f"{item.id}-line-{item.line}"
+    return item.id
 
 
 def unread(name: str, kind: Kind, policy: Policy) -> Trajectory:
