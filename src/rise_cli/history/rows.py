@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from rise_cli.errors import UsageError
-from rise_cli.history.record import SCHEMA, RecordedUsage
+from rise_cli.history.format import SCHEMA, RecordedUsage
 
 # How `record.dumps` begins a line. A quotation mark within a string has a backslash before it, so
 # what looks like a key here is one, and the last settings and error of a line are the row's own.
