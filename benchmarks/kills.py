@@ -36,10 +36,14 @@ class Front:
         self._chat = chat
         self._session = aiohttp.ClientSession(headers={"Authorization": f"Bearer {chat.key}"})
         self.seen = self.in_flight = 0
+        self._target = 0
+        self._reached = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.seen += 1
+        if self.seen >= self._target:
+            self._reached.set()
         self.in_flight += 1
         try:
             async with self._session.post(f"{self._chat.base_url}/v1/chat/completions", data=body) as answer:
@@ -49,6 +53,13 @@ class Front:
         finally:
             self.in_flight -= 1
 
+    async def reach(self, calls: int) -> None:
+        """Wait until so many calls have come."""
+        self._target = calls
+        self._reached.clear()
+        if self.seen < calls:
+            await self._reached.wait()
+
     async def close(self) -> None:
         await self._session.close()
 
@@ -56,9 +67,7 @@ class Front:
 async def main(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         problems, out = Path(folder, "problems.jsonl"), Path(folder, "results.jsonl")
-        with Path(options.file).open(encoding="utf-8") as lines:
-            problems.write_text("".join(itertools.islice(lines, options.problems)), encoding="utf-8")
-        count = len(problems.read_text(encoding="utf-8").splitlines())
+        count = copied(Path(options.file), problems, options.problems)
         chat = connect_local(
             "",
             slots=options.concurrency,
@@ -95,11 +104,20 @@ async def main(options: argparse.Namespace) -> int:
     return code
 
 
+def copied(source: Path, to: Path, most: int) -> int:
+    """Copy the first problems; return how many there are."""
+    with source.open(encoding="utf-8") as lines:
+        taken = list(itertools.islice(lines, most))
+    to.write_text("".join(taken), encoding="utf-8")
+    return len(taken)
+
+
 async def killed(command: list[str], front: Front, after: int) -> int:
     """Run until the server has seen `after` calls, then kill. Returns how many calls were in flight."""
     process = await start(command)
-    while front.seen < after and process.returncode is None:
-        await asyncio.sleep(0.01)
+    ends = [asyncio.ensure_future(front.reach(after)), asyncio.ensure_future(process.wait())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    ends[0].cancel()
     in_flight = front.in_flight
     if process.returncode is None:
         process.send_signal(signal.SIGKILL)
