@@ -37,7 +37,7 @@ def sent(
     policy = Policy(protocol.shape, turns, samples, window, early_stop=False)
     asked, done, _ = play(policy, recorded, problem=problem)
     return [
-        messages(protocol, problem, call, tuple(d for d in done if d.call.turn < call.turn), role)
+        messages(protocol, policy, problem, call, tuple(d for d in done if d.call.turn < call.turn), role)
         for call in asked
     ]
 
@@ -358,8 +358,8 @@ def test_text_from_outside_is_no_template(protocol: str) -> None:
 
 
 def test_roles() -> None:
-    assert roles() == ["math"]
-    assert load_role("math") == (
+    assert "math" in roles()
+    assert load_role("math").text == (
         "You are a careful mathematician. You define what you are looking for, keep units, and check each "
         "result against the question before you state it."
     )
@@ -375,7 +375,7 @@ def test_a_role_is_the_system_message(own: Own) -> None:
 
 def test_a_role_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "role.md").write_bytes(b"\xef\xbb\xbf  {{ 7*7 }} in \r\ntwo lines\n\n")
-    assert load_role(str(tmp_path / "role.md")) == "{{ 7*7 }} in \ntwo lines"
+    assert load_role(str(tmp_path / "role.md")).text == "{{ 7*7 }} in \ntwo lines"
     monkeypatch.chdir(tmp_path)
     assert load_role("./role.md") == load_role(str(tmp_path / "role.md"))
 
@@ -383,9 +383,15 @@ def test_a_role_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("maths", r"no role named 'maths'; did you mean 'math'\? Known: math, or the path of a file"),
-        ("zzz", r"no role named 'zzz'\. Known: math, or the path of a file, such as \./role\.md"),
-        ("", r"no role named ''\. Known: math"),
+        (
+            "maths",
+            r"no role named 'maths'; did you mean 'math'\? Known: code, math, [a-z, ]*, or the path of a file",
+        ),
+        (
+            "zzz",
+            r"no role named 'zzz'\. Known: code, math, [a-z, ]*, or the path of a file, such as \./role\.md",
+        ),
+        ("", r"no role named ''\. Known: code, math"),
         ("role.md", r"no role named 'role\.md'"),  # a bare name is no file, even where there is one
         ("./", "no role named"),
         ("./none.md", "no role named"),
@@ -499,7 +505,7 @@ BROKEN: list[tuple[dict[str, str | bytes | None], str]] = [
     ({"protocol.toml": 'shape = "revise"\ndescription = ["d"]'}, r"'description' to a text, not \['d'\]"),
     (
         {"protocol.toml": 'shape = "refined"\ndescription = "d"'},
-        r"protocol\.toml': shape must be one of \['revise', 'independent'\], not 'refined'",
+        r"protocol\.toml': shape must be one of \['revise', [a-z', ]*\], not 'refined'",
     ),
     ({"protocol.toml": TOML + "windows = 1"}, r"protocol\.toml' has the unknown key 'windows'; known:"),
     ({"protocol.toml": TOML + "window = -1"}, r'window must be 0 or more, or "all", not -1'),
@@ -592,13 +598,13 @@ def test_a_file_of_exactly_a_mebibyte_is_read(own: Own) -> None:
     [
         (
             "introspekt",
-            r"no protocol named 'introspekt'; did you mean 'introspect'\? Known: introspect, paper, sample",
+            r"no protocol named 'introspekt'; did you mean 'introspect'\? Known: aggregate, intro",
         ),
         ("Paper", r"no protocol named 'Paper'; did you mean 'paper'\?"),
         ("SAMPLES", "did you mean 'sample'"),
         (
             "zzz",
-            r"no protocol named 'zzz'\. Known: introspect, paper, sample, "
+            r"no protocol named 'zzz'\. Known: aggregate, introspect, paper, refine, sample, single-call, "
             r"or the path of a folder with a protocol\.toml, such as \./mine$",
         ),
         ("two  spaces", "no protocol named 'two  spaces'"),
@@ -676,7 +682,7 @@ def test_a_call_may_see_an_attempt_of_any_place() -> None:
     """What is shown is what the call names, in its order; nothing is taken from `done` besides."""
     done = rollout("A B", "C D")
     call = Call(1, 3, sees=(Place(1, 2), Place(2, 1)))
-    shown = messages(load("introspect"), PROBLEM, call, done)
+    shown = messages(load("introspect"), Policy(), PROBLEM, call, done)
     assert [m.text for m in shown if m.role == "assistant"] == [
         "C in turn 1 of chain 2",
         "B in turn 2 of chain 1",

@@ -140,7 +140,7 @@ class Rig:
     observer: Told = field(default_factory=Told)
     sunk: list[Done] = field(default_factory=list)
     deadline: float | None = None
-    stated: bool = True
+    confidence: str = "stated"
 
     def actor(self) -> Actor:
         return Actor(
@@ -151,7 +151,7 @@ class Rig:
                 observer=self.observer,
                 sink=self.sunk.append,
                 judge=self.judge,
-                stated=self.stated,
+                confidence=self.confidence,
                 deadline=self.deadline,
             )
         )
@@ -300,9 +300,9 @@ async def test_a_reply_that_is_none_is_a_turn_that_does_not_vote(finish_reason: 
     assert trajectory.end.answer == "B"
 
 
-@pytest.mark.parametrize(("stated", "confidence"), [(True, 0.8), (False, None)])
-async def test_confidences_are_read_if_asked_for(stated: bool, confidence: float | None) -> None:
-    rig = Rig(hand([Completion("Answer: A\nConfidence: 80%")]), stated=stated)
+@pytest.mark.parametrize(("source", "confidence"), [("stated", 0.8), ("none", None), ("asked", None)])
+async def test_confidences_are_read_if_asked_for(source: str, confidence: float | None) -> None:
+    rig = Rig(hand([Completion("Answer: A\nConfidence: 80%")]), confidence=source)
     trajectory = await rig.run(Policy(turns=1))
     assert trajectory.done[0].attempts[0].confidence == confidence
 

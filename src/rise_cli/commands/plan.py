@@ -30,9 +30,20 @@ _OF_THE_RUN = {
     "price", "deadline", "stream", "color", "strict",
 }  # fmt: skip
 # What changes how replies are read and polled, but no request.
-_RULES = {"vote", "tie", "threshold", "patience", "early_stop"}
+_RULES = {"vote", "vote_temperature", "tie", "threshold", "patience", "early_stop"}
 # What a replay takes from the recorded run unless it is told otherwise.
-_REPEATED = ("turns", "samples", "vote", "tie", "threshold", "patience", "early_stop", "confidence")
+_REPEATED = (
+    "turns",
+    "samples",
+    "draw",
+    "vote",
+    "vote_temperature",
+    "tie",
+    "threshold",
+    "patience",
+    "early_stop",
+    "confidence",
+)
 
 
 @dataclass(frozen=True)
@@ -91,13 +102,13 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
         return Way(assembly.patient(made.chat, door, settings, retried), door, lambda: slots)
 
     def pose(row: Row) -> Problem:
-        return _posed(row, settings.kind)
+        return _posed(row, method.kind)
 
     return Plan(
         resolved=resolved,
         method=method,
         settings=recorded,
-        expected=_expected(recorded, settings.kind) | {"replay": None},
+        expected=_expected(recorded, method.kind) | {"replay": None},
         pose=pose,
         model_of=lambda _: at.name,
         way=way,
@@ -124,7 +135,7 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
         given["prompt"] = _shipped(str(was.get("protocol")), path)
     resolved = resolve(given, env=os.environ, cwd=working_folder())
     method = assembly.method(resolved)
-    kind = resolved.settings.kind if flags.get("kind") is not None else None
+    kind = method.kind if flags.get("kind") is not None else None
     checked = was.get("check") is not None
     recorded = {**_settings(resolved, method, "", None), "check": was.get("check"), "replay": path}
     del recorded["model"]

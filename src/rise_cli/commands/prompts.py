@@ -17,7 +17,7 @@ def list_prompts(as_json: bool) -> None:
     protocols = [load(name) for name in names()]
     if as_json:
         rows = [{"protocol": p.name, "shape": p.shape.value, "description": p.description} for p in protocols]
-        rows += [{"role": name, "description": load_role(name)} for name in roles()]
+        rows += [{"role": name, "description": load_role(name).text} for name in roles()]
         sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
         return
     width = max(len(name) for name in [*names(), *roles()])
@@ -25,7 +25,7 @@ def list_prompts(as_json: bool) -> None:
         sys.stdout.write(f"{protocol.name:<{width}}  {protocol.description}\n")
     sys.stdout.write("\nRoles (--role):\n")
     for name in roles():
-        sys.stdout.write(f"{name:<{width}}  {' '.join(load_role(name).split())}\n")
+        sys.stdout.write(f"{name:<{width}}  {' '.join(load_role(name).text.split())}\n")
 
 
 def show_prompt(name: str) -> None:

@@ -1,0 +1,99 @@
+"""Universal self-consistency (Chen et al., 2311.17311): the model picks the reply that the others
+agree with most. It is the vote for questions whose answers cannot be compared word for word.
+
+One call sees all replies. Where they are too many or too long for that, they are picked from in
+groups, and the groups' winners in a next round, until one is left.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rise_cli.core.domain import Attempt, Call, Done, Failure, Place, Purpose, StopReason
+from rise_cli.core.unicode import half_width
+
+GROUP_REPLIES = 10
+GROUP_CHARACTERS = 40_000
+"""What one call sees at most, two replies aside, which it always may."""
+
+_CUTS = (StopReason.BUDGET, StopReason.DEADLINE, StopReason.UNRECORDED)
+
+_NAMED = re.compile(
+    r"(?:most\s+consistent\s+(?:response|reply|answer)\s+is|choice|selected|select|pick|选择|选)"
+    r"[\s:：*_`\[(（]{0,8}(?:(?:response|reply|answer|number|回复|回答)\s{0,3})?[#№第*_`\[(]{0,4}(\d{1,4})",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"(?<![\d.])(\d{1,4})(?![\d%]|\.\d)")
+
+
+def next_selection(
+    attempts: list[Attempt], selections: tuple[Done, ...]
+) -> tuple[tuple[Call, ...], StopReason | None]:
+    """Return the selections to ask for now, none if it is decided, and what cut them off, if anything.
+
+    `attempts` are the eligible ones, earliest first; `selections` the finished calls.
+    """
+    calls, _, cut = _play(attempts, selections)
+    return calls, cut
+
+
+def selected(attempts: list[Attempt], selections: tuple[Done, ...]) -> Attempt | None:
+    """The attempt that was selected, or None where that was not settled."""
+    calls, left, cut = _play(attempts, selections)
+    return left[0] if left and not calls and cut is None else None
+
+
+def read_selection(reply: str, count: int) -> int | None:
+    """The position, from 0, of the reply out of `count` that was picked; None if that is not clear."""
+    text = half_width(reply)
+    named = [int(number) for number in _NAMED.findall(text)]
+    loose = [int(number) for number in _NUMBER.findall(text)]
+    # The last one that is named, else the only one there is.
+    number = named[-1] if named else loose[0] if len(set(loose)) == 1 else 0
+    return number - 1 if 1 <= number <= count else None
+
+
+def _play(
+    attempts: list[Attempt], selections: tuple[Done, ...]
+) -> tuple[tuple[Call, ...], list[Attempt], StopReason | None]:
+    """Go through the rounds as far as they are done: calls to make now, attempts left, the cut."""
+    made = {d.call.place: d for d in selections}
+    left, number = attempts, 1
+    while len(left) > 1:
+        groups = _groups(left)
+        calls = [
+            Call(position, number, Purpose.SELECT, tuple(a.place for a in group))
+            for position, group in enumerate(groups, 1)
+            if len(group) > 1
+        ]
+        missing = tuple(call for call in calls if call.place not in made)
+        cut = _cut([made[call.place] for call in calls if call.place in made])
+        if missing or cut:
+            return missing, left, cut
+        left = [_winner(group, made.get(Place(number, at))) for at, group in enumerate(groups, 1)]
+        number += 1
+    return (), left, None
+
+
+def _groups(attempts: list[Attempt]) -> list[list[Attempt]]:
+    groups: list[list[Attempt]] = [[]]
+    size = 0
+    for attempt in attempts:
+        size += len(attempt.reply)
+        full = len(groups[-1]) >= GROUP_REPLIES or size > GROUP_CHARACTERS
+        if full and len(groups[-1]) > 1:
+            groups.append([])
+            size = len(attempt.reply)
+        groups[-1].append(attempt)
+    return groups
+
+
+def _winner(group: list[Attempt], done: Done | None) -> Attempt:
+    """What was selected; the earliest where the selection failed or cannot be read."""
+    chosen = done.selected if done else None
+    return group[chosen] if chosen is not None and chosen < len(group) else group[0]
+
+
+def _cut(done: list[Done]) -> StopReason | None:
+    kinds = {d.result.kind for d in done if isinstance(d.result, Failure)}
+    return next((reason for reason in _CUTS if reason.value in kinds), None)
