@@ -115,7 +115,7 @@ def test_help_is_quick_because_it_loads_little(rise: Program) -> None:
 
 def test_prompts_list(rise: Program) -> None:
     result = rise("prompts", "list")
-    names = re.findall(r"^([a-z]+)  ", result.out, re.M)
+    names = re.findall(r"^([a-z-]+)  ", result.out, re.M)
     assert (result.code, result.err) == (0, "")
     assert {"introspect", "sample", "paper", "math"} <= set(names)
     rows = json.loads(rise("prompts", "list", "--json").out)

@@ -129,6 +129,18 @@ FINISH = {
 }
 
 
+# On an open question: what was missing or off the point, nothing new for its own sake.
+MISSING = (
+    "Read your answer again beside the question:\n"
+    "\n"
+    "Which is it?\n"
+    "\n"
+    "Add what it asks for and your answer misses, take out what is off the point, mend what does not hold. "
+    "Leave the rest as it is; nothing new for its own sake. If nothing needs to change, give the same answer "
+    "again."
+)
+
+
 @pytest.mark.parametrize(
     ("kind", "choices", "finish"),
     [
@@ -149,6 +161,8 @@ def test_introspect_and_sample_for_each_kind(
     material = "  one  two\n  1    2\n\n\n" if context else ""
     question = ("user", f"{material}Which is it?\n\n{end}")
     keep = "Are you confident in your answer? Keep it if you are, change it if you are not.\n\nWhich is it?"
+    if kind is Kind.TEXT:
+        keep = MISSING
     rejected = (
         "A check rejected that answer. It said:\n\nno\n\n"
         "Find out what went wrong and answer the question again."
@@ -174,8 +188,28 @@ def test_introspect_after_a_rejection_without_a_word() -> None:
     silent = replace(first, verdict=Verdict(0.0, None, False, "person"))
     _, call = sent(load("introspect"), (silent, second))
     assert call[-1].text == (
-        "A check rejected that answer.\n"
+        "The reader rejected that answer.\n"
         "Find out what went wrong and answer the question again.\n"
+        "\n"
+        "Explain, as briefly as the question allows, then finish with:\n"
+        "Answer: your answer\n"
+        "Confidence: a number from 0% to 100%"
+    )
+
+
+@pytest.mark.parametrize("reward", [0.0, None])
+def test_what_a_person_says_is_shown_whether_or_not_it_rejects(reward: float | None) -> None:
+    first, second = rollout("A B")
+    said = replace(first, verdict=Verdict(reward, "Which unit?", False, "person"))
+    _, call = sent(load("introspect"), (said, second))
+    assert call[-1].text == (
+        "The reader says about that answer:\n"
+        "\n"
+        "Which unit?\n"
+        "\n"
+        "Answer the question again with that in mind:\n"
+        "\n"
+        "What is 6 x 7?\n"
         "\n"
         "Explain, as briefly as the question allows, then finish with:\n"
         "Answer: your answer\n"
@@ -261,21 +295,24 @@ def test_paper_with_context_and_feedback(kind: Kind) -> None:
 
 
 def test_the_shipped_protocols() -> None:
-    rules = {name: (p.shape, p.window, p.samples) for name in names() if (p := load(name))}
+    rules = {name: (p.shape, p.window, p.samples, p.draw) for name in names() if (p := load(name))}
     assert rules == {
-        "introspect": (Shape.REVISE, 1, 1),
-        "paper": (Shape.REVISE, 1, 1),
-        "sample": (Shape.INDEPENDENT, 1, 5),
+        "aggregate": (Shape.AGGREGATE, 1, 4, 4),
+        "introspect": (Shape.REVISE, 1, 1, 4),
+        "paper": (Shape.REVISE, 1, 1, 4),
+        "refine": (Shape.REFINE, 1, 1, 4),
+        "sample": (Shape.INDEPENDENT, 1, 5, 4),
+        "single-call": (Shape.SINGLE, 1, 1, 4),
     }
     assert all(load(name).name == name and load(name).description for name in names())
     assert "tells the model that it was wrong" in load("paper").description
 
 
-def test_sample_asks_what_introspect_asks() -> None:
-    """So that the two differ in the method alone when they are compared."""
+@pytest.mark.parametrize("protocol", ["sample", "refine", "aggregate"])
+def test_they_ask_what_introspect_asks(protocol: str) -> None:
+    """So that they differ in the method alone when they are compared."""
     for name in ("question.md", "finish.md"):
-        introspect, sample = (home() / protocol / name for protocol in ("introspect", "sample"))
-        assert introspect.read_bytes() == sample.read_bytes()
+        assert (home() / protocol / name).read_bytes() == (home() / "introspect" / name).read_bytes()
 
 
 # What holds for all of them
@@ -319,7 +356,7 @@ ACCUSATION = re.compile(
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("window", [0, 1, 2, None])
-@pytest.mark.parametrize("protocol", ["introspect", "sample"])
+@pytest.mark.parametrize("protocol", ["introspect", "sample", "aggregate"])
 def test_only_a_verdict_may_say_that_the_answer_was_wrong(
     protocol: str, window: int | None, kind: Kind
 ) -> None:
@@ -338,7 +375,7 @@ def test_a_verdict_accuses_only_the_attempt_that_it_is_about() -> None:
 HOSTILE = "{{ 7*7 }} {% raw %} {# x #} {% include 'finish.md' %} {{ ''.__class__ }} <b>&amp;</b> \\n \x00 %}"
 
 
-@pytest.mark.parametrize("protocol", ["introspect", "sample", "paper"])
+@pytest.mark.parametrize("protocol", ["introspect", "sample", "paper", "aggregate"])
 def test_text_from_outside_is_no_template(protocol: str) -> None:
     problem = Problem("p", HOSTILE, f"  {HOSTILE}", kind=Kind.CHOICE, choices=("{{ 1 }}",))
     first, second = rollout("Ax B")
@@ -348,7 +385,9 @@ def test_text_from_outside_is_no_template(protocol: str) -> None:
     assert calls[0][0].text == HOSTILE
     question = next(m.text for m in calls[0] if m.fixed)
     assert question.count(HOSTILE) == 2
-    if protocol != "sample":
+    if protocol == "aggregate":
+        assert calls[1][-1].text.count(HOSTILE) == 4
+    elif protocol != "sample":
         *_, reply, revise = calls[1]
         assert reply.text == HOSTILE
         assert revise.text.count(HOSTILE) == (2 if protocol == "paper" else 1)

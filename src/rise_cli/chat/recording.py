@@ -42,9 +42,10 @@ class Recording:
     from there where it can.
 
     `settings` is a digest of whatever changes what is sent or how. The wording of the question goes
-    into the key with it: all messages up to the last `fixed` one. So a problem or a protocol that was
-    edited between two runs is asked again, instead of getting the reply to another question; feedback
-    of a check, which may differ from run to run, does not count. Failures are not kept.
+    into the key with it: all messages up to the last `fixed` one, or all where none is. So a problem or a
+    protocol that was edited between two runs is asked again, instead of getting the reply to another
+    question, and another answer is rated again; feedback of a check, which may differ from run to run,
+    does not count where the question stands by itself. Failures are not kept.
 
     `recalled` counts the calls that were answered from the journal.
     """
@@ -121,7 +122,7 @@ class ReplayedVerdicts:
 
 
 def _digest(settings: str, messages: tuple[Message, ...]) -> str:
-    fixed = max((at for at, message in enumerate(messages, 1) if message.fixed), default=0)
+    fixed = max((at for at, message in enumerate(messages, 1) if message.fixed), default=len(messages))
     digest = blake2b(settings.encode(), digest_size=16)
     for message in messages[:fixed]:
         text = message.text.encode(errors="surrogatepass")

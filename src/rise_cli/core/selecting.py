@@ -2,7 +2,8 @@
 agree with most. It is the vote for questions whose answers cannot be compared word for word.
 
 One call sees all replies. Where they are too many or too long for that, they are picked from in
-groups, and the groups' winners in a next round, until one is left.
+groups of about the same size, and the groups' winners in a next round, until one is left. Replies that
+give one and the same answer need nobody to pick among them: the earliest stands for it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 
 from rise_cli.core.domain import Attempt, Call, Done, Failure, Place, Purpose, StopReason
+from rise_cli.core.extract import after_thinking
 from rise_cli.core.unicode import half_width
 
 GROUP_REPLIES = 10
@@ -18,11 +20,16 @@ GROUP_CHARACTERS = 40_000
 
 _CUTS = (StopReason.BUDGET, StopReason.DEADLINE, StopReason.UNRECORDED)
 
+_WORD = r"(?:response|reply|answer|option|number|回复|回答|答复|答案)"
+_LABELLED = rf"{_WORD}[ \t]{{0,3}}[#№*_`\[(\"']{{0,4}}[ \t]{{0,3}}(\d{{1,4}})(?![\d%]|\.\d)"
+# Said to be the choice, in the words that are asked for or others.
 _NAMED = re.compile(
-    r"(?:most\s+consistent\s+(?:response|reply|answer)\s+is|choice|selected|select|pick|选择|选)"
-    r"[\s:：*_`\[(（]{0,8}(?:(?:response|reply|answer|number|回复|回答)\s{0,3})?[#№第*_`\[(]{0,4}(\d{1,4})",
+    rf"(?:most[ \t]{{1,3}}consistent(?:[ \t]{{1,3}}{_WORD})?[ \t]{{1,3}}(?:is|:)|choice|select(?:ed|ion)?|pick|choose"
+    r"|最一致的(?:回复|回答|答复|答案)?[是为:]|选择|选)"
+    rf"[\s:*_`\[(\"'是为]{{0,8}}(?:{_WORD}\s{{0,3}})?[#№第*_`\[(]{{0,4}}(\d{{1,4}})(?![\d%]|\.\d)",
     re.IGNORECASE,
 )
+_MENTIONED = re.compile(rf"{_LABELLED}|第[ \t]?(\d{{1,4}})[ \t]?[个号份条]", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\d.])(\d{1,4})(?![\d%]|\.\d)")
 
 
@@ -44,13 +51,28 @@ def selected(attempts: list[Attempt], selections: tuple[Done, ...]) -> Attempt |
 
 
 def read_selection(reply: str, count: int) -> int | None:
-    """The position, from 0, of the reply out of `count` that was picked; None if that is not clear."""
-    text = half_width(reply)
+    """The position, from 0, of the reply out of `count` that was picked; None if that is not clear.
+
+    The last one that is said to be the choice; else the only one that is mentioned ("Response 2"); else
+    the only number that there is.
+    """
+    text = half_width(after_thinking(reply))
     named = [int(number) for number in _NAMED.findall(text)]
-    loose = [int(number) for number in _NUMBER.findall(text)]
-    # The last one that is named, else the only one there is.
-    number = named[-1] if named else loose[0] if len(set(loose)) == 1 else 0
+    mentioned = {int(one or other) for one, other in _MENTIONED.findall(text)}
+    loose = {int(number) for number in _NUMBER.findall(text)}
+    only = mentioned if len(mentioned) == 1 else loose if len(loose) == 1 else {0}
+    number = named[-1] if named else only.pop()
     return number - 1 if 1 <= number <= count else None
+
+
+def most_selections(attempts: int, characters: int) -> list[int]:
+    """How many calls each round of the selection takes at most, if no reply has more `characters`."""
+    together = max(2, min(GROUP_REPLIES, GROUP_CHARACTERS // max(characters, 1)))
+    rounds = []
+    while attempts > 1:
+        attempts = -(-attempts // together)
+        rounds.append(attempts)
+    return rounds
 
 
 def _play(
@@ -59,12 +81,12 @@ def _play(
     """Go through the rounds as far as they are done: calls to make now, attempts left, the cut."""
     made = {d.call.place: d for d in selections}
     left, number = attempts, 1
-    while len(left) > 1:
+    while _differ(left):
         groups = _groups(left)
         calls = [
             Call(position, number, Purpose.SELECT, tuple(a.place for a in group))
             for position, group in enumerate(groups, 1)
-            if len(group) > 1
+            if _differ(group)
         ]
         missing = tuple(call for call in calls if call.place not in made)
         cut = _cut([made[call.place] for call in calls if call.place in made])
@@ -75,12 +97,18 @@ def _play(
     return (), left, None
 
 
+def _differ(attempts: list[Attempt]) -> bool:
+    return len({a.candidate for a in attempts}) > 1
+
+
 def _groups(attempts: list[Attempt]) -> list[list[Attempt]]:
+    """In their order, and about the same number in each, so that none is through for want of company."""
+    most = -(-len(attempts) // -(-len(attempts) // GROUP_REPLIES))
     groups: list[list[Attempt]] = [[]]
     size = 0
     for attempt in attempts:
         size += len(attempt.reply)
-        full = len(groups[-1]) >= GROUP_REPLIES or size > GROUP_CHARACTERS
+        full = len(groups[-1]) >= most or size > GROUP_CHARACTERS
         if full and len(groups[-1]) > 1:
             groups.append([])
             size = len(attempt.reply)
@@ -91,7 +119,7 @@ def _groups(attempts: list[Attempt]) -> list[list[Attempt]]:
 def _winner(group: list[Attempt], done: Done | None) -> Attempt:
     """What was selected; the earliest where the selection failed or cannot be read."""
     chosen = done.selected if done else None
-    return group[chosen] if chosen is not None and chosen < len(group) else group[0]
+    return group[chosen] if chosen is not None and 0 <= chosen < len(group) else group[0]
 
 
 def _cut(done: list[Done]) -> StopReason | None:

@@ -46,11 +46,12 @@ def _attempts(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: in
 
 def _ratings(policy: Policy, done: tuple[Done, ...], turn: int) -> Iterator[Call]:
     """A rating for every answer of the turn; none once an answer is accepted, for it is the last."""
-    if not policy.rates or accepted(done):
+    known = [d for d in done if d.call.turn <= turn and d.call.chain <= policy.samples]
+    if not policy.rates or accepted(known):
         return
     there = {d.call.place for d in done if d.call.purpose is Purpose.RATE}
-    for d in sorted(done, key=lambda d: d.call.place):
-        if d.call.turn == turn and d.call.purpose is Purpose.ATTEMPT and d.call.chain <= policy.samples:
+    for d in sorted(known, key=lambda d: d.call.place):
+        if d.call.turn == turn and d.call.purpose is Purpose.ATTEMPT:
             for attempt in d.attempts:
                 if attempt.answer is not None and attempt.place not in there:
                     yield Call(attempt.chain, attempt.turn, Purpose.RATE, (attempt.place,))
@@ -79,7 +80,7 @@ def _drawn(policy: Policy, problem: Problem, shown: list[Place], place: Place) -
     The draw depends on the seed, the problem and the place alone, so that a resumed run and a replay
     see the same.
     """
-    latest = max((p.turn for p in shown), default=0)
-    pool = [p for p in shown if p.turn == latest and p.chain <= policy.samples]
+    there = [p for p in shown if p.chain <= policy.samples]
+    pool = [p for p in there if p.turn == there[-1].turn]
     random = Random(f"{policy.seed}/{problem.key}/{place.turn}/{place.chain}")  # noqa: S311
     return tuple(random.sample(pool, min(policy.draw, len(pool))))

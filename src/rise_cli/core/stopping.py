@@ -102,7 +102,7 @@ def confident(policy: Policy, done: tuple[Done, ...]) -> bool:
         if d.call.purpose is Purpose.ATTEMPT:
             chains.setdefault(d.call.chain, []).append(d.attempts[-1] if d.attempts else None)
     settled = {_settled(policy, turns[-policy.patience :]) for turns in chains.values()}
-    rejected = {a.candidate for d in done if d.verdict and d.verdict.reward == 0 for a in d.attempts}
+    rejected = {d.attempts[-1].candidate for d in done if d.verdict and d.verdict.reward == 0 and d.attempts}
     return bool(settled - rejected - {None})
 
 

@@ -32,9 +32,18 @@ def accepted(done: Iterable[Done]) -> Attempt | None:
 
 
 def eligible(done: Iterable[Done]) -> list[Attempt]:
-    """Attempts that may vote, earliest first: answered, and not rejected."""
-    attempts = [a for d in done if not (d.verdict and d.verdict.reward == 0) for a in d.attempts]
-    return sorted((a for a in attempts if a.candidate is not None), key=lambda a: a.place)
+    """Attempts that may vote, earliest first: answered, and not rejected.
+
+    Of a reply that holds many rounds the last is what was judged; a rejection is of those of its rounds
+    that give the same answer.
+    """
+    attempts = (a for d in done for a in d.attempts if a.candidate is not None and not _rejected(a, d))
+    return sorted(attempts, key=lambda a: a.place)
+
+
+def _rejected(attempt: Attempt, done: Done) -> bool:
+    judged = done.verdict is not None and done.verdict.reward == 0
+    return judged and attempt.candidate == done.attempts[-1].candidate
 
 
 def polled(vote: Vote, attempts: list[Attempt]) -> list[Attempt]:

@@ -7,7 +7,7 @@ A protocol is a folder with a `protocol.toml` and Markdown templates in (strict,
     question.md      the user's message that asks the question
     revise.md        the user's message after an attempt (shapes `revise` and `refine`)
     critique.md      the user's message that asks what is wrong with one (`refine`)
-    aggregate.md     the user's message that shows attempts of several chains (`aggregate`)
+    aggregate.md     the user's message that asks it again and shows attempts of several chains (`aggregate`)
     rate.md          asks how sure an answer is (`--confidence asked`); shared unless it is there
     select.md        asks which reply the others agree with (`--vote consistent`); shared likewise
 

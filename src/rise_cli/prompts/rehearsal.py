@@ -46,9 +46,11 @@ def _calls(shape: Shape) -> Iterator[tuple[Call, tuple[Done, ...]]]:
         done = Done(Call(1, 1), Completion("a reply"), attempts, verdict=verdict)
         if attempts:
             yield Call(1, 1, Purpose.RATE, (_PLACE,)), (done,)
-            yield Call(1, 1, Purpose.SELECT, (_PLACE,)), (done,)
+            yield Call(1, 1, Purpose.SELECT, (_PLACE, _PLACE)), (done,)
         if shape in {Shape.REVISE, Shape.AGGREGATE, Shape.REFINE}:
             yield Call(1, 2, sees=(_PLACE,)), (done,)
+        if shape is Shape.AGGREGATE:
+            yield Call(1, 2, sees=(_PLACE, _PLACE)), (done,)
         if shape is Shape.REFINE:
             asked = Call(1, 2, Purpose.CRITIQUE, (_PLACE,))
             yield asked, (done,)

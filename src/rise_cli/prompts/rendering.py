@@ -20,8 +20,8 @@ def messages(
     """Return the exact messages of `call`, system first.
 
     The last message that no turn changes is marked `fixed`. Each seen attempt follows as the
-    assistant's own words, and after each what is said about it; a call that aggregates sees them all
-    in one message. A rating sees the question and the answer alone, a selection the question and the
+    assistant's own words, and after each what is said about it. A call that aggregates has the question
+    and all of them in one message, since some models want the speakers to alternate. A rating sees the question and the answer alone, a selection the question and the
     replies.
     """
     facts = {
@@ -43,10 +43,10 @@ def messages(
     head = [Message("system", system)] if system else []
     head += [Message(speaker, fill(template, facts)) for speaker, template in protocol.opening]
     head += problem.prior
-    head.append(Message("user", fill(protocol.question, facts), fixed=True))
     if protocol.aggregate is not None and call.sees:
         shown = {**facts, "attempts": [seen.facts(place) for place in call.sees]}
         return (*head, Message("user", fill(protocol.aggregate, shown)))
+    head.append(Message("user", fill(protocol.question, facts), fixed=True))
     for place in call.sees:
         asks_critique = call.purpose is Purpose.CRITIQUE and place == call.sees[-1]
         template = protocol.critique if asks_critique else protocol.revise
@@ -64,12 +64,9 @@ class _Seen:
         # Several purposes share a place, and a reply of many rounds has many.
         self._done = {d.call.place: d for d in done if d.call.purpose is Purpose.ATTEMPT}
         self._critiques = {
-            d.call.sees[-1]: d.result.reply
+            d.call.place: d.result.reply
             for d in done
-            if d.call.purpose is Purpose.CRITIQUE
-            and d.call.chain == call.chain
-            and isinstance(d.result, Completion)
-            and d.result.finish_reason == "stop"
+            if d.call.purpose is Purpose.CRITIQUE and isinstance(d.result, Completion)
         }
 
     @property
@@ -89,5 +86,11 @@ class _Seen:
             "rejected": verdict is not None and verdict.reward == 0,
             "feedback": verdict.feedback if verdict else None,
             "judge": verdict.source if verdict else None,
-            "critique": self._critiques.get(place),
+            "critique": self._critique(place),
         }
+
+    def _critique(self, place: Place) -> str | None:
+        """The critique of the attempt at `place` that what follows it worked from, if any."""
+        after = self._call.sees[self._call.sees.index(place) + 1 :]
+        follower = self._done[after[0]].call if after else self._call
+        return self._critiques[follower.critique] if follower.critique else None
