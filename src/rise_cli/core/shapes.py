@@ -21,7 +21,10 @@ from rise_cli.core.voting import accepted
 
 def missing_calls(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> tuple[Call, ...]:
     """The calls of `turn` that can be made now and are not done yet, by chain. Empty: it is whole."""
-    return tuple(_attempts(policy, problem, done, turn)) or tuple(_ratings(policy, done, turn))
+    attempts = tuple(_attempts(policy, problem, done, turn))
+    # The critiques of all chains first, so that their attempts are read side by side, resumed or not.
+    critiques = tuple(call for call in attempts if call.purpose is Purpose.CRITIQUE)
+    return critiques or attempts or tuple(_ratings(policy, done, turn))
 
 
 def whole(done: Done) -> bool:
