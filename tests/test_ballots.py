@@ -95,8 +95,8 @@ def test_the_temperature_is_how_much_confidence_counts(words: str, temperature: 
 def test_a_share_is_of_the_weight() -> None:
     _, (a, b) = elect(replace(WEIGHTED, vote_temperature=1.0), rollout("A90 B40"))
     assert (a.answer, a.count, b.count) == ("A", 1, 1)
-    assert (a.weight, a.share) == (pytest.approx(0.622459, abs=1e-6),) * 2
-    assert (b.weight, b.share) == (pytest.approx(0.377541, abs=1e-6),) * 2
+    assert [a.weight, a.share] == pytest.approx([0.622459] * 2, abs=1e-6)
+    assert [b.weight, b.share] == pytest.approx([0.377541] * 2, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -533,7 +533,7 @@ def test_a_shape_has_the_templates_that_it_needs_and_no_others() -> None:
 def test_a_rating_of_a_later_round_shows_that_round() -> None:
     """A reply that holds many rounds has many answers at as many places."""
     attempts = tuple(Attempt(1, turn, f"round {turn}", str(turn), Place(turn, 1), None) for turn in (1, 2))
-    done = (Done(Call(1, 1), Completion("all of it"), attempts),)
+    done: tuple[Done, ...] = (Done(Call(1, 1), Completion("all of it"), attempts),)
     protocol, policy = load("single-call"), Policy(Shape.SINGLE, rates=True, vote=Vote.CONSISTENT)
     asked, done, end = play(policy, (), done)
     assert asked == [

@@ -49,7 +49,8 @@ def several(chains: int, turns: int) -> tuple[Done, ...]:
 
 
 def test_refine_asks_for_a_critique_and_then_the_attempt_and_chains_keep_step() -> None:
-    policy, done = replace(REFINE, samples=2), ()
+    policy = replace(REFINE, samples=2)
+    done: tuple[Done, ...] = ()
     waves = []
     while isinstance(step := next_step(policy, QUESTION, done), Ask):
         waves.append(names(list(step.calls)))

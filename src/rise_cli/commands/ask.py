@@ -155,7 +155,7 @@ async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: lis
         judge=job.check,
         confidence=settings.confidence,
         rounds=policy.shape is Shape.SINGLE,
-        max_tokens=settings.max_tokens,
+        max_tokens=assembly.reply_limit(job.method, job.at, settings),
         deadline=deadline,
     )
     try:

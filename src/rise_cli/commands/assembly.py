@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from rise_cli.chat import Chat, Notice, Sampling, connect
 from rise_cli.core.domain import Call, Done, Kind, Message, Policy, Problem, Shape, Vote
+from rise_cli.core.selecting import GROUP_REPLIES
+from rise_cli.core.shapes import most_seen
 from rise_cli.errors import ConfigurationError, UsageError
 from rise_cli.prompts import Protocol, load, load_role, messages
 from rise_cli.settings import Resolved, Settings, find_key
@@ -268,17 +270,31 @@ def check(settings: Settings, env: Mapping[str, str], keys: frozenset[str]) -> C
     )
 
 
+def reply_limit(method: Method, at: Endpoint, settings: Settings) -> int | None:
+    """The most tokens of one reply; None leaves it to the provider.
+
+    The embedded model is held to a usual reply, and one that holds all rounds to as many of them.
+    """
+    if settings.max_tokens is None and at.name == "local:" and method.policy.shape is Shape.SINGLE:
+        return _USUAL_REPLY * method.policy.turns
+    return settings.max_tokens
+
+
 def room(method: Method, problem: Problem, settings: Settings) -> Room:
     """The room that this problem takes.
 
     Two bytes a token is more than English text needs; every attempt that a turn sees brings a reply
-    and the request to reconsider it.
+    and what is said about it, a critique included. Where the winner is selected, a call sees as many
+    replies as it may.
     """
     policy = method.policy
-    seen = policy.turns - 1 if policy.window is None else min(policy.window, policy.turns - 1)
     reply = settings.max_tokens or _USUAL_REPLY
+    seen = most_seen(policy, policy.turns) * (2 if policy.shape is Shape.REFINE else 1)
+    if policy.vote is Vote.CONSISTENT:
+        seen = max(seen, min(policy.turns * policy.samples, GROUP_REPLIES))
+    rounds = policy.turns if policy.shape is Shape.SINGLE and settings.max_tokens is None else 1
     head = method.render(problem, Call(1, 1), ())
-    tokens = sum(len(m.text.encode()) for m in head) // 2 + (seen + 1) * (reply + 256) + 256
+    tokens = sum(len(m.text.encode()) for m in head) // 2 + seen * (reply + 256) + rounds * reply + 512
     return Room(min(policy.samples, settings.concurrency), tokens)
 
 

@@ -120,7 +120,7 @@ class _Run:
                     judge=self._plan.judge,
                     confidence=settings.confidence,
                     rounds=self._plan.method.policy.shape is Shape.SINGLE,
-                    max_tokens=settings.max_tokens,
+                    max_tokens=self._plan.max_tokens,
                     deadline=deadline,
                 )
                 end = await self._drive(setup, way.width, way.door, watcher)

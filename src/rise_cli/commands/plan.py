@@ -14,7 +14,7 @@ from rise_cli.chat import Chat, Notice
 from rise_cli.chat.door import Door
 from rise_cli.commands import assembly
 from rise_cli.core.choices import fix_kind
-from rise_cli.core.domain import Kind, Problem
+from rise_cli.core.domain import Kind, Problem, Shape, Vote
 from rise_cli.errors import UsageError
 from rise_cli.problems import Fields, Row, rows
 from rise_cli.prompts import names, roles
@@ -58,7 +58,8 @@ class Way:
 @dataclass(frozen=True)
 class Plan:
     """What is done to each problem. `settings` go into the rows; `expected` are those of them that an
-    earlier run of the same file must have had, `sent` those that change what is sent.
+    earlier run of the same file must have had, `sent` those that change what is sent. `max_tokens` is the
+    limit of one reply, if there is one.
 
     `way` is to be called within the event loop, with who is told of retries.
     """
@@ -72,6 +73,7 @@ class Plan:
     way: Callable[[Notice, Notice], Way]
     judge: Judge | None
     journalled: bool
+    max_tokens: int | None = None
 
     @property
     def sent(self) -> dict[str, object]:
@@ -114,6 +116,7 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
         way=way,
         judge=assembly.check(settings, os.environ, keys),
         journalled=True,
+        max_tokens=assembly.reply_limit(method, at, settings),
     )
 
 
@@ -135,6 +138,7 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
         given["prompt"] = _shipped(str(was.get("protocol")), path)
     resolved = resolve(given, env=os.environ, cwd=working_folder())
     method = assembly.method(resolved)
+    _check_answerable(method, resolved.settings.confidence, was)
     kind = method.kind if flags.get("kind") is not None else None
     checked = was.get("check") is not None
     recorded = {**_settings(resolved, method, "", None), "check": was.get("check"), "replay": path}
@@ -150,7 +154,9 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
         return str(found["model"]) if found else ""
 
     def way(told: Notice, retried: Notice) -> Way:
-        return Way(Replay(recording.turns), Door(asyncio.Semaphore(1)), lambda: 16)
+        source = resolved.settings.confidence
+        chat = Replay(recording.turns, rounds=method.policy.shape is Shape.SINGLE, confidence=source)
+        return Way(chat, Door(asyncio.Semaphore(1)), lambda: 16)
 
     return Plan(
         resolved=resolved,
@@ -163,6 +169,22 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
         judge=ReplayedVerdicts(recording.turns) if checked else None,
         journalled=False,
     )
+
+
+def _check_answerable(method: assembly.Method, confidence: str, was: Mapping[str, Any]) -> None:
+    """Refuse rules that need what no results file has."""
+    vote = method.policy.vote
+    if vote in {Vote.CONSISTENT, Vote.ENTROPY}:
+        needs = "asks the model" if vote is Vote.CONSISTENT else "needs the entropies of the tokens"
+        raise UsageError(
+            f"a replay asks nobody and has replies alone, and --vote {vote} {needs}; name another, such as "
+            "--vote majority"
+        )
+    if confidence in {"asked", "logprob"} and confidence != was.get("confidence"):
+        raise UsageError(
+            f"--confidence {confidence} cannot be had from a run that was recorded with "
+            f"--confidence {was.get('confidence', 'stated')}; leave it out"
+        )
 
 
 def _posed(row: Row, kind: Kind) -> Problem:

@@ -67,11 +67,12 @@ def read_selection(reply: str, count: int) -> int | None:
 
 def most_selections(attempts: int, characters: int) -> list[int]:
     """How many calls each round of the selection takes at most, if no reply has more `characters`."""
-    together = max(2, min(GROUP_REPLIES, GROUP_CHARACTERS // max(characters, 1)))
+    fit = max(2, GROUP_CHARACTERS // max(characters, 1))
     rounds = []
     while attempts > 1:
-        attempts = -(-attempts // together)
-        rounds.append(attempts)
+        groups, rest = divmod(attempts, min(_most(attempts), fit))
+        rounds.append(groups + (rest > 1))
+        attempts = groups + (rest > 0)
     return rounds
 
 
@@ -101,9 +102,14 @@ def _differ(attempts: list[Attempt]) -> bool:
     return len({a.candidate for a in attempts}) > 1
 
 
+def _most(attempts: int) -> int:
+    """How many a group has at most, so that all have about the same number."""
+    return -(-attempts // -(-attempts // GROUP_REPLIES))
+
+
 def _groups(attempts: list[Attempt]) -> list[list[Attempt]]:
-    """In their order, and about the same number in each, so that none is through for want of company."""
-    most = -(-len(attempts) // -(-len(attempts) // GROUP_REPLIES))
+    """In their order, as many in each as go together."""
+    most = _most(len(attempts))
     groups: list[list[Attempt]] = [[]]
     size = 0
     for attempt in attempts:

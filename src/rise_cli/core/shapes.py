@@ -27,6 +27,15 @@ def missing_calls(policy: Policy, problem: Problem, done: tuple[Done, ...], turn
     return critiques or attempts or tuple(_ratings(policy, done, turn))
 
 
+def most_seen(policy: Policy, turn: int) -> int:
+    """How many attempts an attempt of `turn` sees at most."""
+    if turn == 1 or policy.shape in {Shape.INDEPENDENT, Shape.SINGLE}:
+        return 0
+    if policy.shape is Shape.AGGREGATE:
+        return min(policy.draw, policy.samples)
+    return turn - 1 if policy.window is None else min(policy.window, turn - 1)
+
+
 def whole(done: Done) -> bool:
     """Whether the call brought a reply that ended by itself."""
     return isinstance(done.result, Completion) and done.result.finish_reason == "stop"

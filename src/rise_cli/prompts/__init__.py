@@ -22,7 +22,7 @@ finds in each of `attempts`; `answer` in `rate.md` and `replies` in `select.md`.
 """
 
 from rise_cli.prompts.folder import find, home, names, read_text, roles
-from rise_cli.prompts.protocol import Protocol, Role, languages, load, load_role
+from rise_cli.prompts.protocol import Protocol, Role, languages, load, load_role, shared
 from rise_cli.prompts.rendering import messages
 
 __all__ = [
@@ -37,4 +37,5 @@ __all__ = [
     "names",
     "read_text",
     "roles",
+    "shared",
 ]

@@ -99,6 +99,14 @@ def languages(path: Path) -> list[str]:
     return sorted({file.name.split(".")[-2] for file in path.glob("*.??.md")})
 
 
+def shared(path: Path) -> list[Path]:
+    """The shared templates that the protocol in this folder uses: what it has no file of its own for."""
+    spoken = ["", *(f".{language}" for language in languages(path))]
+    files = [home() / "shared" / f"{stem}{mark}.md" for stem in ("rate", "select") for mark in spoken]
+    own = {file.name.partition(".")[0] for file in path.glob("*.md")}
+    return [file for file in files if file.is_file() and file.name.partition(".")[0] not in own]
+
+
 def load_role(name: str) -> Role:
     """Return a role: a shipped one by name, or the text of a file.
 
