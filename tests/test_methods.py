@@ -4,6 +4,7 @@ which purpose, and what comes of them."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from rise_cli.settings import resolve
 Line = str | dict[str, Any]
 
 
-def ask(rise: Program, lines: list[Line], *more: str, question: str = "How many?") -> Result:
+def ask(rise: Program, lines: Sequence[Line], *more: str, question: str = "How many?") -> Result:
     """Ask over a script of these lines."""
     (rise.folder / "s.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     return rise("ask", question, "-m", "scripted:s.jsonl", *more)
