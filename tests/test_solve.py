@@ -30,6 +30,7 @@ from rise_cli.core.domain import (
     Place,
     Policy,
     Problem,
+    Purpose,
     StopReason,
     Trajectory,
     Verdict,
@@ -56,12 +57,14 @@ Answer = str | Completion | Exception | Callable[[], Awaitable[str]]
 
 @dataclass
 class Hand:
-    """A chat written by hand: what it does at each (chain, turn). Each call waits for its gate, if it
-    has one, and `cleaning` steps of the loop when it is cancelled."""
+    """A chat written by hand: what it does at each (chain, turn), and `beside` in calls that are no
+    attempts, by (purpose, chain, turn). Each call waits for its gate, if it has one, and `cleaning` steps
+    of the loop when it is cancelled."""
 
     answers: dict[tuple[int, int], Answer]
     gates: dict[tuple[int, int], asyncio.Event] = field(default_factory=dict)
     cleaning: int = 0
+    beside: dict[tuple[Purpose, int, int], Answer] = field(default_factory=dict)
     asked: list[tuple[int, int]] = field(default_factory=list)
     cleaned: list[tuple[int, int]] = field(default_factory=list)
 
@@ -71,7 +74,8 @@ class Hand:
         try:
             if place in self.gates:
                 await self.gates[place].wait()
-            answer = self.answers[place]
+            attempt = request.key.purpose is Purpose.ATTEMPT
+            answer = self.answers[place] if attempt else self.beside[request.key.purpose, *place]
             if callable(answer):
                 answer = await answer()
         except asyncio.CancelledError:
@@ -141,6 +145,7 @@ class Rig:
     sunk: list[Done] = field(default_factory=list)
     deadline: float | None = None
     confidence: str = "stated"
+    rounds: bool = False
 
     def actor(self) -> Actor:
         return Actor(
@@ -152,6 +157,7 @@ class Rig:
                 sink=self.sunk.append,
                 judge=self.judge,
                 confidence=self.confidence,
+                rounds=self.rounds,
                 deadline=self.deadline,
             )
         )
