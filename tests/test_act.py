@@ -11,6 +11,7 @@ from test_solve import (
     FORMULA,
     PROBLEM,
     REJECTED,
+    Hand,
     Judging,
     Rig,
     Spelling,
@@ -285,7 +286,7 @@ async def test_a_deadline_in_a_selection_ends_the_run_with_the_count() -> None:
     ],
 )
 async def test_a_run_goes_on_from_what_is_done(policy: Policy) -> None:
-    def chat():  # type: ignore[no-untyped-def]
+    def chat() -> Hand:
         places = [(chain, turn) for chain in (1, 2) for turn in (1, 2, 3)]
         beside = {(RATE, *place): said("Confidence: 50%") for place in places}
         beside |= {(CRITIQUE, *place): said("Hm.") for place in places}

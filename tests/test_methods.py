@@ -71,7 +71,7 @@ def test_asked_confidences_stop_a_run(rise: Program) -> None:
 
 
 def test_a_rating_that_says_nothing_is_no_confidence(rise: Program) -> None:
-    lines = [said("7", 99), {"purpose": "rate", "turn": 1, "reply": "Who knows."}]
+    lines: list[Line] = [said("7", 99), {"purpose": "rate", "turn": 1, "reply": "Who knows."}]
     result = ask(rise, lines, "--confidence", "asked", "--turns", "1", "--json")
     assert result.record["turns"][0]["confidence"] is None
 
@@ -125,8 +125,14 @@ def test_aggregate_draws_the_same_with_the_same_seed(rise: Program) -> None:
     assert len({tuple(drawn) for seed in "456" for drawn in shown(seed)}) > 2
 
 
-ROUNDS = "## Round 1\n40?\nAnswer: 40\nConfidence: 60%\n\n## Round 2\nAnswer: 42\nConfidence: 95%\n\n## Round 3\nAnswer: 42\nConfidence: 99%\n\n## Result\n42"  # fmt: skip
-CHINESE = "## 第1轮\n答案：40\n置信度：60%\n\n## 第2轮\n答案：42\n置信度：95%\n\n## 第3轮\n答案：42\n置信度：99%\n\n## 结果\n42"  # fmt: skip
+ROUNDS = (
+    "## Round 1\n40?\nAnswer: 40\nConfidence: 60%\n\n## Round 2\nAnswer: 42\nConfidence: 95%\n\n"
+    "## Round 3\nAnswer: 42\nConfidence: 99%\n\n## Result\n42"
+)
+CHINESE = (
+    "## 第1轮\n答案：40\n置信度：60%\n\n## 第2轮\n答案：42\n置信度：95%\n\n"
+    "## 第3轮\n答案：42\n置信度：99%\n\n## 结果\n42"
+)
 
 
 @pytest.mark.parametrize(("reply", "more"), [(ROUNDS, ()), (CHINESE, ("--language", "zh"))], ids=["en", "zh"])

@@ -424,7 +424,7 @@ def test_a_role_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     [
         (
             "maths",
-            r"no role named 'maths'; did you mean 'math'\? Known: code, math, [a-z, ]*, or the path of a file",
+            r"no role named 'maths'; did you mean 'math'\? Known: code, math, [a-z, ]*, or the path of a fi",
         ),
         (
             "zzz",

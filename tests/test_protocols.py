@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,8 @@ def reviewed(turn: int) -> str:
         "\n"
         f"critique in turn {turn} of chain 1\n"
         "\n"
-        "Where the review is right, change your answer; where it is not, keep it. Answer the question again:\n"
-        "\n"
+        "Where the review is right, change your answer; where it is not, keep it. "
+        "Answer the question again:\n\n"
         f"What is 6 x 7?\n\n{FINISH}"
     )
 
@@ -231,7 +232,7 @@ def test_speakers_alternate() -> None:
         _, texts = sent(protocol, policy, rollout("A B C", "D E F"))
         for text in texts:
             roles = [role for role, _ in text if role != "system"]
-            assert all(a != b for a, b in zip(roles, roles[1:], strict=False)), (name, roles)
+            assert all(a != b for a, b in pairwise(roles)), (name, roles)
 
 
 # single-call
@@ -259,8 +260,8 @@ ENGLISH = (
 CHINESE = (
     "请用递归自省的方式回答每个问题：在一次回复之内完成，最多 3 轮。\n"
     "\n"
-    "第 1 轮：推理并作答。之后的每一轮：像一位仔细的审阅者那样，重新阅读问题和你上一轮的答案，逐步检查它是否成立、"
-    "是否回答了所问。成立就保留，不成立就修改；不要只为了说点新东西而改动答案。\n"
+    "第 1 轮：推理并作答。之后的每一轮：像一位仔细的审阅者那样，重新阅读问题"
+    "和你上一轮的答案，逐步检查它是否成立、是否回答了所问。成立就保留，不成立就修改；不要只为了说点新东西而改动答案。\n"
     "\n"
     "每一轮都按以下格式书写：\n"
     "\n"
@@ -299,7 +300,11 @@ def test_single_call(
 
 def test_single_call_of_an_open_question_gives_the_whole_answer_in_each_round() -> None:
     problem = replace(PROBLEM, kind=Kind.TEXT)
-    for language, line in (("en", "(your whole answer in this round, and nothing else)"), ("zh", "（这一轮的完整回答，不写其他内容）")):  # fmt: skip
+    asked = {
+        "en": "(your whole answer in this round, and nothing else)",
+        "zh": "（这一轮的完整回答，不写其他内容）",
+    }
+    for language, line in asked.items():
         _, [[(_, system), _]] = sent(load("single-call", language), Policy(turns=3), rollout("A"), problem)
         assert line in system.splitlines()
         assert "Answer:" not in system
@@ -413,10 +418,17 @@ def test_languages() -> None:
 
 Own = Callable[..., str]
 SOUND: dict[str, dict[str, str]] = {
-    "refine": {"critique.md": "Look at {{ answer }}.", "revise.md": "Again{% if critique %}: {{ critique }}{% endif %}."},
-    "aggregate": {"aggregate.md": "{{ question }}\n{% for a in attempts %}\n{{ loop.index }}. {{ a.answer }}{% endfor %}"},
+    "refine": {
+        "critique.md": "Look at {{ answer }}.",
+        "revise.md": "Again{% if critique %}: {{ critique }}{% endif %}.",
+    },
+    "aggregate": {
+        "aggregate.md": "{{ question }}\n{% for a in attempts %}\n{{ loop.index }}. {{ a.answer }}"
+        "{% endfor %}"
+    },
     "single": {"system.md": "In {{ turns }} rounds, until {{ threshold }}."},
-}  # fmt: skip
+}
+EACH = "{% for a in attempts %}"
 
 
 @pytest.fixture
@@ -477,15 +489,40 @@ BROKEN: list[tuple[str, str, dict[str, str | None], str]] = [
     ("refine", "", {"critique.md": "one\n{% if %}"}, r"mine/critique\.md', line 2: "),
     ("refine", "", {"critique.md": "\n\n{{ nobody }}"}, r"mine/critique\.md', line 3: 'nobody' is undefined"),
     ("refine", "", {"revise.md": "{% if critique %}\n{{ oops }}{% endif %}"}, r"revise\.md', line 2: 'oops'"),
-    ("refine", "", {"revise.md": "{% if not critique %}{{ oops }}{% endif %}"}, r"revise\.md', line 1: 'oops'"),
-    ("refine", "", {"critique.md": "{% if feedback %}{{ oops }}{% endif %}"}, r"critique\.md', line 1: 'oops'"),
+    (
+        "refine",
+        "",
+        {"revise.md": "{% if not critique %}{{ oops }}{% endif %}"},
+        r"revise\.md', line 1: 'oops'",
+    ),
+    (
+        "refine",
+        "",
+        {"critique.md": "{% if feedback %}{{ oops }}{% endif %}"},
+        r"critique\.md', line 1: 'oops'",
+    ),
     ("refine", "", {"question.md": "{{ critique }}"}, r"question\.md', line 1: 'critique' is undefined"),
     ("aggregate", "", {"aggregate.md": None}, r"cannot read '.*mine/aggregate\.md': No such file"),
-    ("aggregate", "", {"aggregate.md": "{% for a in attempts %}\n{{ a.anser }}\n{% endfor %}"}, r"aggregate\.md', line 2: .*'anser'"),
+    (
+        "aggregate",
+        "",
+        {"aggregate.md": EACH + "\n{{ a.anser }}{% endfor %}"},
+        r"aggregate\.md', line 2: .*'anser'",
+    ),
     ("aggregate", "", {"aggregate.md": "{{ reply }}"}, r"aggregate\.md', line 1: 'reply' is undefined"),
     ("aggregate", "", {"aggregate.md": "{{ attempts[1].reply }}{{ oops }}"}, r"aggregate\.md', line 1: "),
-    ("aggregate", "", {"aggregate.md": "{% for a in attempts %}{% if a.judge == 'person' %}{{ oops }}{% endif %}{% endfor %}"}, "'oops'"),
-    ("aggregate", "", {"aggregate.md": "{% if attempts | length > 1 %}{{ oops }}{% endif %}"}, r"aggregate\.md', line 1: 'oops'"),
+    (
+        "aggregate",
+        "",
+        {"aggregate.md": EACH + "{% if a.judge == 'person' %}{{ oops }}{% endif %}{% endfor %}"},
+        "'oops'",
+    ),
+    (
+        "aggregate",
+        "",
+        {"aggregate.md": "{% if attempts | length > 1 %}{{ oops }}{% endif %}"},
+        "line 1: 'oops'",
+    ),
     ("aggregate", "draw = 0", {}, r"protocol\.toml': draw must be 1 or more, not 0"),
     ("aggregate", "draw = 'all'", {}, r"draw must be 1 or more, not 'all'"),
     ("aggregate", "draw = true", {}, "draw must be 1 or more, not True"),
@@ -495,7 +532,7 @@ BROKEN: list[tuple[str, str, dict[str, str | None], str]] = [
     ("single", "", {"rate.md": "\n{{ reply }}"}, r"mine/rate\.md', line 2: 'reply' is undefined"),
     ("single", "", {"select.md": "{{ answer }}"}, r"mine/select\.md', line 1: 'answer' is undefined"),
     ("single", "", {"select.md": "{% for r in replies %}"}, r"mine/select\.md', line 1: "),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("shape", "rules", "files", "said"), BROKEN)

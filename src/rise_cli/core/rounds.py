@@ -18,9 +18,8 @@ from rise_cli.core.unicode import half_width
 MOST = 50
 
 _ONES = {numeral: value for value, numeral in enumerate("一二三四五六七八九", 1)}
-_WORDS = {
-    word: value for value, word in enumerate("one two three four five six seven eight nine ten".split(), 1)
-}
+_COUNTED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WORDS = {word: value for value, word in enumerate(_COUNTED, 1)}
 _LONGEST_HEADING = 120
 _HEADING = re.compile(
     r"(?P<dress>[ \t#>*_=~\[(【「\-—]{0,12})"
@@ -38,7 +37,8 @@ _FENCE = re.compile(r"[ \t]{0,3}(?:`{3,}|~{3,})")
 _RESULT = re.compile(
     r"^[ \t]{0,3}(?P<level>#{1,6})?[ \t*_]{0,6}"
     r"(?:(?P<answer>(?:the[ \t])?final(?:[ \t]answer)?|最终(?:答案)?)"
-    r"|(?:the[ \t])?(?:(?:final|overall)[ \t])?(?:results?|summary|conclusion)|最终(?:结果|结论)|结果|总结|结论)"
+    r"|(?:the[ \t])?(?:(?:final|overall)[ \t])?(?:results?|summary|conclusion)"
+    r"|最终(?:结果|结论)|结果|总结|结论)"
     r"[ \t*_]{0,6}(?::[^\n]*)?$",
     re.IGNORECASE | re.MULTILINE,
 )

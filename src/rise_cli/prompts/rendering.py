@@ -21,8 +21,8 @@ def messages(
 
     The last message that no turn changes is marked `fixed`. Each seen attempt follows as the
     assistant's own words, and after each what is said about it. A call that aggregates has the question
-    and all of them in one message, since some models want the speakers to alternate. A rating sees the question and the answer alone, a selection the question and the
-    replies.
+    and all of them in one message, since some models want the speakers to alternate. A rating sees the
+    question and the answer alone, a selection the question and the replies.
     """
     facts = {
         "question": problem.question,
