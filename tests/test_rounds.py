@@ -78,7 +78,7 @@ def test_headings(first: str, second: str, newline: str) -> None:
         ("## Round 1\n```py\nx = 1\n## Round 2\nB", ["```py\nx = 1", "B"]),  # never closed
         ("```markdown\n## Round 1\nA\n## Round 2\nB\n```", ["A", "B\n```"]),  # all of it fenced
         # What is thought aloud before the reply is none of it.
-        ("<think>## Round 1\nhm\n## Round 2\nhm</think>\n## Round 1\nA", ["A"]),
+        ("<think>\n## Round 1\nhm\n## Round 2\nhm</think>\n## Round 1\nA", ["A"]),
         # Empty rounds are rounds.
         ("## Round 1\n## Round 2\nB", ["", "B"]),
         ("## Round 1", [""]),
