@@ -27,7 +27,7 @@ from typing import Any
 from model_server import REPLY
 
 from rise_cli.core.choices import fix_kind
-from rise_cli.core.domain import Attempt, Call, Completion, Done, Kind, Message, Place, Problem
+from rise_cli.core.domain import Attempt, Call, Completion, Done, Kind, Message, Place, Policy, Problem
 from rise_cli.prompts import load, messages
 
 Ask = Callable[[Any], Awaitable[object]]
@@ -44,8 +44,8 @@ def conversations(problems: Path, turns: int) -> list[list[tuple[Message, ...]]]
         question = json.loads(line)["question"]
         kind, choices = fix_kind(Kind.AUTO, question)
         problem = Problem("p", question, kind=kind, choices=choices)
-        first = messages(protocol, problem, Call(1, 1), ())
-        later = messages(protocol, problem, Call(1, 2, sees=(place,)), (done,))
+        first = messages(protocol, Policy(turns=turns), problem, Call(1, 1), ())
+        later = messages(protocol, Policy(turns=turns), problem, Call(1, 2, sees=(place,)), (done,))
         found.append([first, *[later] * (turns - 1)])
     return found
 

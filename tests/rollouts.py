@@ -24,6 +24,7 @@ from rise_cli.core.domain import (
     Place,
     Policy,
     Problem,
+    Purpose,
     Verdict,
 )
 from rise_cli.core.loop import next_step
@@ -68,14 +69,26 @@ def _done(place: Place, word: str, founded: dict[str, Place]) -> Done:
     return Done(call, Completion(attempt.reply), (attempt,), verdict=_VERDICTS.get(verdict))
 
 
+def others(call: Call) -> Done:
+    """What a call that is no attempt brings, unless a test says otherwise."""
+    match call.purpose:
+        case Purpose.RATE:
+            return Done(call, Completion("Confidence: 50%"), rating=0.5)
+        case Purpose.SELECT:
+            return Done(call, Completion("Response 1"), selected=0)
+    return Done(call, Completion(f"critique in turn {call.turn} of chain {call.chain}"))
+
+
 def play(
     policy: Policy,
     recorded: tuple[Done, ...],
     done: tuple[Done, ...] = (),
     problem: Problem = QUESTION,
     step: Callable[[Policy, Problem, tuple[Done, ...]], Ask | Finish] = next_step,
+    beside: Callable[[Call], Done] = others,
 ) -> tuple[list[Call], tuple[Done, ...], Finish]:
-    """Drive the core to its end from `done`, each call answered by the recorded one of its place.
+    """Drive the core to its end from `done`, each attempt answered by the recorded one of its place and
+    other calls by `beside`.
 
     Returns the calls in the order in which they were asked for, the final state, and the end.
     """
@@ -84,5 +97,8 @@ def play(
     while isinstance(now := step(policy, problem, done), Ask):
         assert now.calls, "asking for nothing would never end"
         asked += now.calls
-        done += tuple(replace(answers[call.place], call=call) for call in now.calls)
+        done += tuple(
+            replace(answers[call.place], call=call) if call.purpose is Purpose.ATTEMPT else beside(call)
+            for call in now.calls
+        )
     return asked, done, now

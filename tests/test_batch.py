@@ -246,6 +246,48 @@ def test_calls_of_an_interrupted_run_are_not_made_again(rise: Program, wire: str
     assert not list(rise.folder.glob("*.journal*"))
 
 
+def reviewing(seen: Seen) -> Reply:
+    if "Proposed answer" in seen.text:
+        return Reply("Confidence: 60%", delay_s=0.02)
+    asked = seen.body["messages"][-1]["content"]
+    return (
+        Reply("Check the carry.", delay_s=0.02)
+        if "Review the answer" in asked
+        else adding(seen, delay_s=0.02)
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "calls"),
+    [
+        (("--prompt", "refine", "--confidence", "asked", "--turns", "2"), 5),
+        (("--prompt", "aggregate", "--samples", "2", "--draw", "1", "--turns", "2"), 4),
+    ],
+)
+def test_a_kill_in_a_critique_a_rating_or_a_draw_repeats_no_call(
+    rise: Program, more: tuple[str, ...], calls: int
+) -> None:
+    write(rise, sums(8))
+    with Loopback(reviewing) as server:
+        words = ("batch", "p.jsonl", *at("openai", server), *more, "--no-early-stop", "-q")
+        words = (*words, "--concurrency", "2")
+        for until in (7, 16):
+            process = rise.start(*words, env=KEYS)
+            wait_until(lambda p=process, n=until: len(server.seen) >= n or p.poll() is not None)  # type: ignore[misc]
+            assert process.poll() is None
+            process.kill()
+            process.communicate()
+        assert rise(*words, env=KEYS).code == 0
+        sent = len(server.seen)
+    found = rows(rise)
+    assert len(found) == 8
+    assert {sum(row["usage"]["by_purpose"].values()) for row in found} == {calls}
+    assert sent - 8 * calls <= 2 * 2  # what was in flight
+    if "refine" in more:
+        assert {row["turns"][1]["critique"] for row in found} == {"Check the carry."}
+        assert {turn["confidence"] for row in found for turn in row["turns"]} == {0.6}
+
+
 def test_ctrl_c_finishes_the_calls_in_flight_and_tells_how_to_go_on(rise: Program) -> None:
     write(rise, sums(12))
     with Loopback(lambda seen: adding(seen, delay_s=0.2)) as server:
@@ -391,3 +433,55 @@ def test_replay_votes_again_with_no_network_and_no_key(rise: Program) -> None:
     assert answers("--vote", "first") == {("5", "turns", 4)}
     assert answers("--early-stop", "--patience", "1") == {("5", "confident", 1)}
     assert answers("--turns", "6") == {("7", "unrecorded", 5)}
+
+
+def replayed(rise: Program, *rules: str) -> Result:
+    return rise("batch", "p.jsonl", "--replay", "p.jsonl.rise.jsonl", "--overwrite", *rules)
+
+
+def test_critiques_ratings_and_rounds_are_replayed(rise: Program) -> None:
+    write(rise, sums(2))
+    rounds = "## Round 1\nAnswer: 5\nConfidence: 50%\n\n## Round 2\nAnswer: 6\nConfidence: 90%"
+    for server_says, more in (
+        (reviewing, ("--prompt", "refine", "--confidence", "asked", "--turns", "2", "--no-early-stop")),
+        (lambda seen: Reply(rounds), ("--prompt", "single-call", "--vote", "last")),
+    ):
+        with Loopback(server_says) as server:
+            assert batch(rise, "openai", server, *more, "--overwrite").code == 0
+        was = {row["id"]: row for row in rows(rise)}
+        assert replayed(rise).code == 0
+        for row in rows(rise, "p.jsonl.replay.jsonl"):
+            of_old = was[row["id"]]
+            assert (row["answer"], row["stop_reason"]) == (of_old["answer"], of_old["stop_reason"])
+            for now, then in zip(row["turns"], of_old["turns"], strict=True):
+                for name in ("chain", "turn", "answer", "critique", "reply"):
+                    assert now[name] == then[name]
+                assert now["confidence"] == pytest.approx(then["confidence"])
+    result = replayed(rise, "--vote", "first")
+    assert (result.code, {row["answer"] for row in rows(rise, "p.jsonl.replay.jsonl")}) == (0, {"5"})
+
+
+def test_a_replay_refuses_what_no_record_can_answer(rise: Program) -> None:
+    write(rise, sums(2))
+    counted = iter(range(100))
+
+    def picking(seen: Seen) -> Reply:
+        return (
+            Reply("Response 1") if "Select the response" in seen.text else Reply(f"Answer: {next(counted)}")
+        )
+
+    with Loopback(picking) as server:
+        result = batch(rise, "openai", server, "--vote", "consistent", "--turns", "2")
+    assert result.code == 0, result.err
+    assert {row["usage"]["by_purpose"]["select"] for row in rows(rise)} == {1}
+    for rules, words in (
+        ((), "--vote consistent asks the model; name another"),
+        (("--vote", "consistent"), "--vote consistent asks the model; name another"),
+        (("--kind", "text", "--vote", "entropy"), "--vote entropy needs the entropies"),
+        (("--vote", "majority", "--confidence", "asked"), "recorded with --confidence stated"),
+    ):
+        refused = replayed(rise, *rules)
+        assert (refused.code, refused.out) == (2, "")
+        assert words in refused.err
+    assert not (rise.folder / "p.jsonl.replay.jsonl").exists()
+    assert replayed(rise, "--vote", "majority").code == 0

@@ -18,6 +18,7 @@ from wires import KEY
 
 from rise_cli.chat.providers import PROVIDERS
 from rise_cli.cli.app import app
+from rise_cli.prompts import home
 from rise_cli.settings import Settings
 
 
@@ -115,11 +116,18 @@ def test_help_is_quick_because_it_loads_little(rise: Program) -> None:
 
 def test_prompts_list(rise: Program) -> None:
     result = rise("prompts", "list")
-    names = re.findall(r"^([a-z]+)  ", result.out, re.M)
+    names = re.findall(r"^([a-z-]+)  ", result.out, re.M)
     assert (result.code, result.err) == (0, "")
     assert {"introspect", "sample", "paper", "math"} <= set(names)
     rows = json.loads(rise("prompts", "list", "--json").out)
     assert {row.get("protocol") or row["role"] for row in rows} == set(names)
+    speaks = {row["protocol"]: row["languages"] for row in rows if "protocol" in row}
+    assert speaks["introspect"] == ["en"]
+    assert speaks["single-call"] == ["en", "zh"]
+    assert re.search(r"^single-call .* \[en, zh\]$", result.out, re.M)
+    assert {row["role"] for row in rows if "role" in row} >= {
+        "math", "code", "support", "tutor", "writing", "research", "strategy"
+    }  # fmt: skip
 
 
 def test_paper_says_in_the_list_that_it_tells_the_model_it_was_wrong(rise: Program) -> None:
@@ -134,6 +142,83 @@ def test_prompts_show(rise: Program) -> None:
         "protocol.toml", "finish.md", "question.md", "revise.md"
     ]  # fmt: skip
     assert "Keep it" in result.out
+
+
+@pytest.mark.parametrize(
+    ("more", "rounds", "sure", "begins"),
+    [
+        ((), "5", "90%", "Answer every question"),
+        (("--turns", "8", "--threshold", "0.95"), "8", "95%", "Answer every question"),
+        (("--turns", "8", "--threshold", "0.9", "--language", "zh"), "8", "90%", "请用递归自省的方式"),
+        (("--language", "en"), "5", "90%", "Answer every question"),
+    ],
+)
+def test_single_call_is_shown_ready_to_paste(
+    rise: Program, more: tuple[str, ...], rounds: str, sure: str, begins: str
+) -> None:
+    result = rise("prompts", "show", "single-call", *more)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(begins)
+    assert rounds in result.out.splitlines()[0]
+    assert sure in result.out
+    assert not re.search(r"[{}]|^---", result.out, re.M)
+
+
+def test_what_is_shown_is_what_is_sent(rise: Program) -> None:
+    shown = rise("prompts", "show", "single-call", "--turns", "3", "--threshold", "0.8").out
+    with Loopback([Reply("Answer: 8")]) as server:
+        more = ("--prompt", "single-call", "--turns", "3", "--threshold", "0.8")
+        rise("ask", "3 + 5?", *at("openai", server), *more, env=KEYS)
+        assert server.seen[0].body["messages"][0] == {"role": "system", "content": shown.rstrip("\n")}
+
+
+def test_the_source_of_single_call(rise: Program) -> None:
+    result = rise("prompts", "show", "single-call", "--source")
+    assert re.findall(r"^--- (\S+)", result.out, re.M) == [
+        "protocol.toml", "question.md", "system.md", "system.zh.md"
+    ]  # fmt: skip
+    assert "{{ turns }}" in result.out
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("introspect", "--turns", "3"), "'introspect' shows files as they are"),
+        (("refine", "--threshold", "0.5"), "such as that of single-call"),
+        (("introspect", "--language", "zh"), "does not speak 'zh'"),
+        (("single-call", "--language", "fr"), "does not speak 'fr'; it has en, zh"),
+        (("single-call", "--source", "--turns", "3"), "--source shows files as they are"),
+        (("single-call", "--turns", "51"), "--turns"),
+        (("single-call", "--turns", "0"), "--turns"),
+        (("single-call", "--threshold", "1.1"), "--threshold"),
+    ],
+)
+def test_what_cannot_be_filled_in(rise: Program, more: tuple[str, ...], words: str) -> None:
+    result = rise("prompts", "show", *more)
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "shared"),
+    [
+        ("refine", ["rate.md", "select.md"]),
+        ("single-call", ["rate.md", "rate.zh.md", "select.md", "select.zh.md"]),
+    ],
+)
+def test_a_copy_holds_every_word_that_is_sent(rise: Program, name: str, shared: list[str]) -> None:
+    assert rise("prompts", "copy", name, "mine").code == 0
+    copied = sorted(path.name for path in (rise.folder / "mine").iterdir())
+    own = sorted(path.name for path in (home() / name).iterdir())
+    assert copied == sorted([*own, *shared])
+    (rise.folder / "mine" / "rate.md").write_text("Sure of {{ answer }}?")
+    with Loopback([Reply("Answer: 8"), Reply("Confidence: 70%")]) as server:
+        more = ("--prompt", "./mine", "--turns", "1", "--confidence", "asked")
+        assert rise("ask", "3 + 5?", *at("openai", server), *more, env=KEYS).out == "8\n"
+        assert server.seen[1].body["messages"][-1]["content"] == "Sure of 8?"
+    again = rise("prompts", "copy", "./mine", "yours")
+    assert again.code == 0
+    assert (rise.folder / "yours" / "rate.md").read_text() == "Sure of {{ answer }}?"
 
 
 def test_a_copied_protocol_can_be_changed_and_used(rise: Program, wire: str) -> None:

@@ -37,7 +37,7 @@ def sent(
     policy = Policy(protocol.shape, turns, samples, window, early_stop=False)
     asked, done, _ = play(policy, recorded, problem=problem)
     return [
-        messages(protocol, problem, call, tuple(d for d in done if d.call.turn < call.turn), role)
+        messages(protocol, policy, problem, call, tuple(d for d in done if d.call.turn < call.turn), role)
         for call in asked
     ]
 
@@ -129,6 +129,18 @@ FINISH = {
 }
 
 
+# On an open question: what was missing or off the point, nothing new for its own sake.
+MISSING = (
+    "Read your answer again beside the question:\n"
+    "\n"
+    "Which is it?\n"
+    "\n"
+    "Add what it asks for and your answer misses, take out what is off the point, mend what does not hold. "
+    "Leave the rest as it is; nothing new for its own sake. If nothing needs to change, give the same answer "
+    "again."
+)
+
+
 @pytest.mark.parametrize(
     ("kind", "choices", "finish"),
     [
@@ -149,6 +161,8 @@ def test_introspect_and_sample_for_each_kind(
     material = "  one  two\n  1    2\n\n\n" if context else ""
     question = ("user", f"{material}Which is it?\n\n{end}")
     keep = "Are you confident in your answer? Keep it if you are, change it if you are not.\n\nWhich is it?"
+    if kind is Kind.TEXT:
+        keep = MISSING
     rejected = (
         "A check rejected that answer. It said:\n\nno\n\n"
         "Find out what went wrong and answer the question again."
@@ -174,8 +188,28 @@ def test_introspect_after_a_rejection_without_a_word() -> None:
     silent = replace(first, verdict=Verdict(0.0, None, False, "person"))
     _, call = sent(load("introspect"), (silent, second))
     assert call[-1].text == (
-        "A check rejected that answer.\n"
+        "The reader rejected that answer.\n"
         "Find out what went wrong and answer the question again.\n"
+        "\n"
+        "Explain, as briefly as the question allows, then finish with:\n"
+        "Answer: your answer\n"
+        "Confidence: a number from 0% to 100%"
+    )
+
+
+@pytest.mark.parametrize("reward", [0.0, None])
+def test_what_a_person_says_is_shown_whether_or_not_it_rejects(reward: float | None) -> None:
+    first, second = rollout("A B")
+    said = replace(first, verdict=Verdict(reward, "Which unit?", False, "person"))
+    _, call = sent(load("introspect"), (said, second))
+    assert call[-1].text == (
+        "The reader says about that answer:\n"
+        "\n"
+        "Which unit?\n"
+        "\n"
+        "Answer the question again with that in mind:\n"
+        "\n"
+        "What is 6 x 7?\n"
         "\n"
         "Explain, as briefly as the question allows, then finish with:\n"
         "Answer: your answer\n"
@@ -261,21 +295,24 @@ def test_paper_with_context_and_feedback(kind: Kind) -> None:
 
 
 def test_the_shipped_protocols() -> None:
-    rules = {name: (p.shape, p.window, p.samples) for name in names() if (p := load(name))}
+    rules = {name: (p.shape, p.window, p.samples, p.draw) for name in names() if (p := load(name))}
     assert rules == {
-        "introspect": (Shape.REVISE, 1, 1),
-        "paper": (Shape.REVISE, 1, 1),
-        "sample": (Shape.INDEPENDENT, 1, 5),
+        "aggregate": (Shape.AGGREGATE, 1, 4, 4),
+        "introspect": (Shape.REVISE, 1, 1, 4),
+        "paper": (Shape.REVISE, 1, 1, 4),
+        "refine": (Shape.REFINE, 1, 1, 4),
+        "sample": (Shape.INDEPENDENT, 1, 5, 4),
+        "single-call": (Shape.SINGLE, 1, 1, 4),
     }
     assert all(load(name).name == name and load(name).description for name in names())
     assert "tells the model that it was wrong" in load("paper").description
 
 
-def test_sample_asks_what_introspect_asks() -> None:
-    """So that the two differ in the method alone when they are compared."""
+@pytest.mark.parametrize("protocol", ["sample", "refine", "aggregate"])
+def test_they_ask_what_introspect_asks(protocol: str) -> None:
+    """So that they differ in the method alone when they are compared."""
     for name in ("question.md", "finish.md"):
-        introspect, sample = (home() / protocol / name for protocol in ("introspect", "sample"))
-        assert introspect.read_bytes() == sample.read_bytes()
+        assert (home() / protocol / name).read_bytes() == (home() / "introspect" / name).read_bytes()
 
 
 # What holds for all of them
@@ -319,7 +356,7 @@ ACCUSATION = re.compile(
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("window", [0, 1, 2, None])
-@pytest.mark.parametrize("protocol", ["introspect", "sample"])
+@pytest.mark.parametrize("protocol", ["introspect", "sample", "aggregate"])
 def test_only_a_verdict_may_say_that_the_answer_was_wrong(
     protocol: str, window: int | None, kind: Kind
 ) -> None:
@@ -338,7 +375,7 @@ def test_a_verdict_accuses_only_the_attempt_that_it_is_about() -> None:
 HOSTILE = "{{ 7*7 }} {% raw %} {# x #} {% include 'finish.md' %} {{ ''.__class__ }} <b>&amp;</b> \\n \x00 %}"
 
 
-@pytest.mark.parametrize("protocol", ["introspect", "sample", "paper"])
+@pytest.mark.parametrize("protocol", ["introspect", "sample", "paper", "aggregate"])
 def test_text_from_outside_is_no_template(protocol: str) -> None:
     problem = Problem("p", HOSTILE, f"  {HOSTILE}", kind=Kind.CHOICE, choices=("{{ 1 }}",))
     first, second = rollout("Ax B")
@@ -348,7 +385,9 @@ def test_text_from_outside_is_no_template(protocol: str) -> None:
     assert calls[0][0].text == HOSTILE
     question = next(m.text for m in calls[0] if m.fixed)
     assert question.count(HOSTILE) == 2
-    if protocol != "sample":
+    if protocol == "aggregate":
+        assert calls[1][-1].text.count(HOSTILE) == 4
+    elif protocol != "sample":
         *_, reply, revise = calls[1]
         assert reply.text == HOSTILE
         assert revise.text.count(HOSTILE) == (2 if protocol == "paper" else 1)
@@ -358,8 +397,8 @@ def test_text_from_outside_is_no_template(protocol: str) -> None:
 
 
 def test_roles() -> None:
-    assert roles() == ["math"]
-    assert load_role("math") == (
+    assert "math" in roles()
+    assert load_role("math").text == (
         "You are a careful mathematician. You define what you are looking for, keep units, and check each "
         "result against the question before you state it."
     )
@@ -375,7 +414,7 @@ def test_a_role_is_the_system_message(own: Own) -> None:
 
 def test_a_role_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "role.md").write_bytes(b"\xef\xbb\xbf  {{ 7*7 }} in \r\ntwo lines\n\n")
-    assert load_role(str(tmp_path / "role.md")) == "{{ 7*7 }} in \ntwo lines"
+    assert load_role(str(tmp_path / "role.md")).text == "{{ 7*7 }} in \ntwo lines"
     monkeypatch.chdir(tmp_path)
     assert load_role("./role.md") == load_role(str(tmp_path / "role.md"))
 
@@ -383,9 +422,15 @@ def test_a_role_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("maths", r"no role named 'maths'; did you mean 'math'\? Known: math, or the path of a file"),
-        ("zzz", r"no role named 'zzz'\. Known: math, or the path of a file, such as \./role\.md"),
-        ("", r"no role named ''\. Known: math"),
+        (
+            "maths",
+            r"no role named 'maths'; did you mean 'math'\? Known: code, math, [a-z, ]*, or the path of a fi",
+        ),
+        (
+            "zzz",
+            r"no role named 'zzz'\. Known: code, math, [a-z, ]*, or the path of a file, such as \./role\.md",
+        ),
+        ("", r"no role named ''\. Known: code, math"),
         ("role.md", r"no role named 'role\.md'"),  # a bare name is no file, even where there is one
         ("./", "no role named"),
         ("./none.md", "no role named"),
@@ -499,7 +544,7 @@ BROKEN: list[tuple[dict[str, str | bytes | None], str]] = [
     ({"protocol.toml": 'shape = "revise"\ndescription = ["d"]'}, r"'description' to a text, not \['d'\]"),
     (
         {"protocol.toml": 'shape = "refined"\ndescription = "d"'},
-        r"protocol\.toml': shape must be one of \['revise', 'independent'\], not 'refined'",
+        r"protocol\.toml': shape must be one of \['revise', [a-z', ]*\], not 'refined'",
     ),
     ({"protocol.toml": TOML + "windows = 1"}, r"protocol\.toml' has the unknown key 'windows'; known:"),
     ({"protocol.toml": TOML + "window = -1"}, r'window must be 0 or more, or "all", not -1'),
@@ -592,13 +637,13 @@ def test_a_file_of_exactly_a_mebibyte_is_read(own: Own) -> None:
     [
         (
             "introspekt",
-            r"no protocol named 'introspekt'; did you mean 'introspect'\? Known: introspect, paper, sample",
+            r"no protocol named 'introspekt'; did you mean 'introspect'\? Known: aggregate, intro",
         ),
         ("Paper", r"no protocol named 'Paper'; did you mean 'paper'\?"),
         ("SAMPLES", "did you mean 'sample'"),
         (
             "zzz",
-            r"no protocol named 'zzz'\. Known: introspect, paper, sample, "
+            r"no protocol named 'zzz'\. Known: aggregate, introspect, paper, refine, sample, single-call, "
             r"or the path of a folder with a protocol\.toml, such as \./mine$",
         ),
         ("two  spaces", "no protocol named 'two  spaces'"),
@@ -676,7 +721,7 @@ def test_a_call_may_see_an_attempt_of_any_place() -> None:
     """What is shown is what the call names, in its order; nothing is taken from `done` besides."""
     done = rollout("A B", "C D")
     call = Call(1, 3, sees=(Place(1, 2), Place(2, 1)))
-    shown = messages(load("introspect"), PROBLEM, call, done)
+    shown = messages(load("introspect"), Policy(), PROBLEM, call, done)
     assert [m.text for m in shown if m.role == "assistant"] == [
         "C in turn 1 of chain 2",
         "B in turn 2 of chain 1",

@@ -8,10 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rise_cli.chat import CallKey, Request
 from rise_cli.chat.recording import JournalKey, Recording, Replay, ReplayedVerdicts
 from rise_cli.compare import Comparer
+from rise_cli.core.confidence import read_confidence
 from rise_cli.core.domain import (
     Attempt,
     Call,
@@ -29,6 +32,7 @@ from rise_cli.core.domain import (
     Verdict,
     Vote,
 )
+from rise_cli.core.rounds import split_rounds
 from rise_cli.core.stopping import reason_to_stop
 from rise_cli.errors import ProviderError
 from rise_cli.history.record import to_record
@@ -105,6 +109,24 @@ async def test_another_call_is_not_taken_for_it(settings: str, other: Request) -
     inner, shelf = Replying(), Shelf()
     await Recording(inner, shelf, "s").complete(REQUEST)
     assert (await Recording(inner, shelf, settings).complete(other)).reply == "reply 2"
+
+
+async def test_what_is_made_for_different_reasons_at_one_place_is_kept_apart() -> None:
+    inner, shelf = Replying(), Shelf()
+    requests = [replace(REQUEST, key=replace(KEY, purpose=purpose)) for purpose in Purpose]
+    first = [(await Recording(inner, shelf, "s").complete(request)).reply for request in requests]
+    again = [(await Recording(inner, shelf, "s").complete(request)).reply for request in requests]
+    assert first == again == ["reply 1", "reply 2", "reply 3", "reply 4"]
+    assert len(shelf.kept) == len(Purpose)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.RATE, Purpose.SELECT])
+async def test_another_answer_is_rated_again(purpose: Purpose) -> None:
+    """A rating's messages have no part that stays: the whole of them is what was asked."""
+    inner, shelf = Replying(), Shelf()
+    for said, reply in (("4", "reply 1"), ("5", "reply 2"), ("4", "reply 1")):
+        request = Request(replace(KEY, purpose=purpose), (Message("user", f"Is it {said}?"),))
+        assert (await Recording(inner, shelf, "s").complete(request)).reply == reply
 
 
 async def test_feedback_that_differs_from_run_to_run_does_not_count() -> None:
@@ -185,6 +207,48 @@ async def test_a_replay_makes_no_call(key: CallKey, kind: str) -> None:
         await chat.complete(replace(REQUEST, key=key))
     assert raised.value.kind == kind
     await chat.aclose()
+
+
+async def test_a_replay_answers_critiques_from_their_turn() -> None:
+    chat = Replay(turns_of(turn(1), turn(2, critique="Look again."), turn(3)))
+    asked = [replace(REQUEST, key=replace(KEY, turn=n, purpose=Purpose.CRITIQUE)) for n in (2, 3)]
+    assert await chat.complete(asked[0]) == Completion("Look again.")
+    assert await chat.complete(asked[1]) == Completion("", "empty")  # there was none to work from
+
+
+@given(st.floats(0, 1) | st.integers(0, 100).map(lambda percent: percent / 100))
+async def test_a_replay_answers_ratings_with_the_same_number(sure: float) -> None:
+    chat = Replay(turns_of(turn(1, confidence=sure)), confidence="asked")
+    rating = await chat.complete(replace(REQUEST, key=replace(KEY, purpose=Purpose.RATE)))
+    assert read_confidence(rating.reply) == pytest.approx(sure, abs=1e-15)
+
+
+async def test_a_rating_that_was_none_is_none_again() -> None:
+    chat = Replay(turns_of(turn(1)), confidence="asked")
+    rating = await chat.complete(replace(REQUEST, key=replace(KEY, purpose=Purpose.RATE)))
+    assert rating == Completion("", "empty")
+
+
+@pytest.mark.parametrize("purpose", [Purpose.RATE, Purpose.SELECT])
+async def test_what_no_record_has_is_unrecorded(purpose: Purpose) -> None:
+    chat = Replay(turns_of(turn(1, confidence=0.5)))
+    with pytest.raises(ProviderError, match=f"the call to {purpose} at turn 1 of chain 1") as raised:
+        await chat.complete(replace(REQUEST, key=replace(KEY, purpose=purpose)))
+    assert raised.value.kind == "unrecorded"
+
+
+async def test_a_replay_puts_probabilities_back() -> None:
+    chat = Replay(turns_of(turn(1, confidence=0.25), turn(2)), confidence="logprob")
+    assert (await chat.complete(REQUEST)).logprob == pytest.approx(-1.3862944)
+    assert (await chat.complete(replace(REQUEST, key=replace(KEY, turn=2)))).logprob is None
+
+
+async def test_a_replay_puts_the_rounds_of_a_reply_together() -> None:
+    recorded = turns_of(turn(1, "Answer: 1"), turn(2, "Answer: 2"), turn(1, "only", chain=2))
+    chat = Replay(recorded, rounds=True)
+    assert split_rounds((await chat.complete(REQUEST)).reply) == ["Answer: 1", "Answer: 2"]
+    other = await chat.complete(replace(REQUEST, key=replace(KEY, chain=2)))
+    assert split_rounds(other.reply) == ["only"]
 
 
 JUDGED = turn(1, "18", verdict="check", reward=0.0, feedback="too small")

@@ -30,6 +30,7 @@ from rise_cli.core.domain import (
     Place,
     Policy,
     Problem,
+    Purpose,
     StopReason,
     Trajectory,
     Verdict,
@@ -56,12 +57,14 @@ Answer = str | Completion | Exception | Callable[[], Awaitable[str]]
 
 @dataclass
 class Hand:
-    """A chat written by hand: what it does at each (chain, turn). Each call waits for its gate, if it
-    has one, and `cleaning` steps of the loop when it is cancelled."""
+    """A chat written by hand: what it does at each (chain, turn), and `beside` in calls that are no
+    attempts, by (purpose, chain, turn). Each call waits for its gate, if it has one, and `cleaning` steps
+    of the loop when it is cancelled."""
 
     answers: dict[tuple[int, int], Answer]
     gates: dict[tuple[int, int], asyncio.Event] = field(default_factory=dict)
     cleaning: int = 0
+    beside: dict[tuple[Purpose, int, int], Answer] = field(default_factory=dict)
     asked: list[tuple[int, int]] = field(default_factory=list)
     cleaned: list[tuple[int, int]] = field(default_factory=list)
 
@@ -71,7 +74,8 @@ class Hand:
         try:
             if place in self.gates:
                 await self.gates[place].wait()
-            answer = self.answers[place]
+            attempt = request.key.purpose is Purpose.ATTEMPT
+            answer = self.answers[place] if attempt else self.beside[request.key.purpose, *place]
             if callable(answer):
                 answer = await answer()
         except asyncio.CancelledError:
@@ -140,7 +144,8 @@ class Rig:
     observer: Told = field(default_factory=Told)
     sunk: list[Done] = field(default_factory=list)
     deadline: float | None = None
-    stated: bool = True
+    confidence: str = "stated"
+    rounds: bool = False
 
     def actor(self) -> Actor:
         return Actor(
@@ -151,7 +156,8 @@ class Rig:
                 observer=self.observer,
                 sink=self.sunk.append,
                 judge=self.judge,
-                stated=self.stated,
+                confidence=self.confidence,
+                rounds=self.rounds,
                 deadline=self.deadline,
             )
         )
@@ -300,9 +306,9 @@ async def test_a_reply_that_is_none_is_a_turn_that_does_not_vote(finish_reason: 
     assert trajectory.end.answer == "B"
 
 
-@pytest.mark.parametrize(("stated", "confidence"), [(True, 0.8), (False, None)])
-async def test_confidences_are_read_if_asked_for(stated: bool, confidence: float | None) -> None:
-    rig = Rig(hand([Completion("Answer: A\nConfidence: 80%")]), stated=stated)
+@pytest.mark.parametrize(("source", "confidence"), [("stated", 0.8), ("none", None), ("asked", None)])
+async def test_confidences_are_read_if_asked_for(source: str, confidence: float | None) -> None:
+    rig = Rig(hand([Completion("Answer: A\nConfidence: 80%")]), confidence=source)
     trajectory = await rig.run(Policy(turns=1))
     assert trajectory.done[0].attempts[0].confidence == confidence
 

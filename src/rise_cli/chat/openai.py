@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ from rise_cli.chat.wire import (
     mapping,
     seed_of,
 )
-from rise_cli.core.domain import Completion, Usage
+from rise_cli.core.domain import Completion, Message, Usage
 from rise_cli.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class OpenAIChat:
         }
         body: dict[str, object] = {
             "model": self.model,
-            "messages": [{"role": message.role, "content": message.text} for message in request.messages],
+            "messages": _conversation(request.messages),
         }
         body |= {name: value for name, value in options.items() if value is not None} | chosen.extra
         if self.stream:
@@ -142,6 +142,18 @@ def _headers(provider: str, key: str | None) -> dict[str, Any]:
     custom = [line.partition(":")[0].strip() for line in lines if ":" in line]
     dropped = {name: Omit() for name in ["OpenAI-Organization", "OpenAI-Project", *custom]}
     return dropped | headers
+
+
+def _conversation(messages: Iterable[Message]) -> list[dict[str, str]]:
+    """Neighbours of one role become one message: the chat templates of many models want roles that
+    alternate."""
+    turns: list[dict[str, str]] = []
+    for message in messages:
+        if turns and turns[-1]["role"] == message.role:
+            turns[-1]["content"] += f"\n\n{message.text}"
+        else:
+            turns.append({"role": message.role, "content": message.text})
+    return turns
 
 
 class _Reader:

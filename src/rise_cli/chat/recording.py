@@ -8,7 +8,9 @@ from recorded trajectories and from nothing else, so it needs no network and no 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import blake2b
+from math import log
 from typing import Any, Protocol
 
 from rise_cli.chat import CallKey, Chat, Request
@@ -42,10 +44,11 @@ class Recording:
     from there where it can.
 
     `settings` is a digest of whatever changes what is sent or how. The wording of the question goes
-    into the key with it: all messages up to the last `fixed` one. So a problem or a protocol that was
-    edited between two runs is asked again, instead of getting the reply to another question; feedback
-    of a check, which may differ from run to run, does not count. Failures are not kept, nor is a reply
-    that the budget cut off: under a higher one the call is made again.
+    into the key with it: all messages up to the last `fixed` one, or all where none is. So a problem or a
+    protocol that was edited between two runs is asked again, instead of getting the reply to another
+    question, and another answer is rated again; feedback of a check, which may differ from run to run,
+    does not count where the question stands by itself. Failures are not kept, nor is a reply that the
+    budget cut off: under a higher one the call is made again.
 
     `recalled` counts the calls that were answered from the journal.
     """
@@ -81,23 +84,48 @@ class Replay:
     The messages of a request are not looked at: the same replies may be voted on, stopped and read
     under other rules. A recorded failure fails again, with the same kind. What was paid for the reply
     is in its cost where the record has it by the turn; nothing is paid now.
+
+    `rounds`: a chain's turns are the rounds of one reply, which is put together again. `confidence` is
+    where the recorded ones come from: `asked` answers ratings with them, `logprob` puts them back into
+    the replies. A selection is never answered: what was picked stands in no record.
     """
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, *, rounds: bool = False, confidence: str = "stated") -> None:
         self._turns = turns
+        self._rounds = rounds
+        self._confidence = confidence
 
     async def complete(self, request: Request) -> Completion:
         """Return the recorded reply. Raises `ProviderError`, of kind `unrecorded` for a call that was
         never made."""
-        turn = _find(self._turns(request.key.problem), request.key)
+        key, turns = request.key, self._turns(request.key.problem) or ()
+        turn = _find(turns, key)
+        match key.purpose:
+            case Purpose.ATTEMPT:
+                return self._attempt(turn, key, turns)
+            case Purpose.CRITIQUE if turn is not None:
+                return _said(turn.get("critique"))
+            case Purpose.RATE if turn is not None and self._confidence == "asked":
+                sure = turn.get("confidence")
+                return _said(None if sure is None else f"Confidence: {sure:.18f}")
+        raise _unrecorded(key)
+
+    def _attempt(
+        self, turn: Mapping[str, Any] | None, key: CallKey, turns: Sequence[Mapping[str, Any]]
+    ) -> Completion:
         if turn is None:
-            raise ProviderError(f"{_name(request.key)} was never made in the recorded run", kind="unrecorded")
+            raise _unrecorded(key)
         if turn["reply"] is not None and turn["finish_reason"] != "budget":
-            return _completion(turn)
+            completion = _completion(turn)
+            if self._rounds:
+                completion = replace(completion, reply=_whole_reply(turns, key.chain))
+            if self._confidence == "logprob" and turn.get("confidence"):
+                completion = replace(completion, logprob=log(turn["confidence"]))
+            return completion
         why = turn["failure"] or "unrecorded"
         if why in _NEVER_MADE:
-            raise ProviderError(f"{_name(request.key)} was cut off by the {why}", kind="unrecorded")
-        raise ProviderError(f"{_name(request.key)} failed when it was recorded ({why})", kind=why)
+            raise ProviderError(f"{_name(key)} was cut off by the {why}", kind="unrecorded")
+        raise ProviderError(f"{_name(key)} failed when it was recorded ({why})", kind=why)
 
     async def aclose(self) -> None:
         """There is nothing to release."""
@@ -123,7 +151,7 @@ class ReplayedVerdicts:
 
 
 def _digest(settings: str, messages: tuple[Message, ...]) -> str:
-    fixed = max((at for at, message in enumerate(messages, 1) if message.fixed), default=0)
+    fixed = max((at for at, message in enumerate(messages, 1) if message.fixed), default=len(messages))
     digest = blake2b(settings.encode(), digest_size=16)
     for message in messages[:fixed]:
         text = message.text.encode(errors="surrogatepass")
@@ -133,9 +161,25 @@ def _digest(settings: str, messages: tuple[Message, ...]) -> str:
 
 
 def _find(turns: Sequence[Mapping[str, Any]] | None, key: CallKey) -> Mapping[str, Any] | None:
-    if key.purpose is not Purpose.ATTEMPT:
-        return None
     return next((t for t in turns or () if (t["chain"], t["turn"]) == (key.chain, key.turn)), None)
+
+
+def _whole_reply(turns: Sequence[Mapping[str, Any]], chain: int) -> str:
+    """A reply of many rounds, such that it is split into the same ones."""
+    rounds = [t["reply"] for t in sorted(turns, key=lambda t: t["turn"]) if t["chain"] == chain]
+    if len(rounds) == 1:
+        return str(rounds[0])
+    return "\n\n".join(f"## Round {number}\n{text}" for number, text in enumerate(rounds, 1))
+
+
+def _said(text: str | None) -> Completion:
+    """What was said, or an empty reply where that was of no use."""
+    return Completion(text) if text else Completion("", "empty")
+
+
+def _unrecorded(key: CallKey) -> ProviderError:
+    what = "" if key.purpose is Purpose.ATTEMPT else f"the call to {key.purpose} at "
+    return ProviderError(f"{what}{_name(key)} was never made in the recorded run", kind="unrecorded")
 
 
 def _completion(turn: Mapping[str, Any]) -> Completion:

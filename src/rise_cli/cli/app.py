@@ -142,12 +142,42 @@ def prompts_list(
     list_prompts(as_json)
 
 
-@prompts.command("show", cls=Command, context_settings=_SETTINGS, epilog=examples("rise prompts show paper"))
-def prompts_show(name: Annotated[str, typer.Argument(help="A protocol, or a folder with one.")]) -> None:
-    """Show a protocol's files."""
-    from rise_cli.commands.prompts import show_prompt
+@prompts.command(
+    "show",
+    cls=Command,
+    context_settings=_SETTINGS,
+    epilog=examples(
+        "rise prompts show paper",
+        "rise prompts show single-call --turns 8 --threshold 0.9  # paste it into any chat",
+        "rise prompts show single-call --language zh",
+        "rise prompts show single-call --source",
+    ),
+)
+def prompts_show(
+    name: Annotated[str, typer.Argument(help="A protocol, or a folder with one.")],
+    turns: Annotated[
+        int | None,
+        typer.Option("--turns", metavar="N", min=1, max=50, help="Fill in: most rounds. [default: 5]"),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold", metavar="X", min=0, max=1, help="Fill in: how sure is sure enough. [default: 0.9]"
+        ),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", metavar="LANG", help="Fill in: en or zh. [default: en]")
+    ] = None,
+    source: Annotated[bool, typer.Option("--source", help="Show the files as they are.")] = False,
+) -> None:
+    """Show a protocol's files.
 
-    show_prompt(name)
+    Of one that runs all rounds in one reply (single-call), its system prompt is shown filled in, ready to
+    paste into any chat page.
+    """
+    from rise_cli.commands.prompts import Rendering, show_prompt
+
+    show_prompt(name, Rendering(turns, threshold, language), source=source)
 
 
 @prompts.command(

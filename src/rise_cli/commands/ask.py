@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rise_cli.commands import assembly
 from rise_cli.commands.question import read_context, read_question
-from rise_cli.core.domain import Done, Problem, StopReason, Trajectory
+from rise_cli.core.domain import Done, Kind, Problem, Shape, StopReason, Trajectory
 from rise_cli.errors import (
     BudgetExhausted,
     DeadlinePassed,
@@ -65,7 +65,7 @@ def ask(question: str | None, context: str | None, flags: Mapping[str, object], 
     settings = resolved.settings
     notices: list[str] = []
     method = assembly.method(resolved)
-    problem = _problem(question, context, resolved)
+    problem = _problem(question, context, method.kind)
     at = assembly.endpoint(resolved, os.environ, notices.append)
     keys = frozenset({at.key} if at.key else ())
     job = Job(resolved, problem, method, at, assembly.check(settings, os.environ, keys), output)
@@ -88,7 +88,7 @@ def ask(question: str | None, context: str | None, flags: Mapping[str, object], 
     return _conclude(job, trajectory, error)
 
 
-def _problem(question: str | None, context: str | None, resolved: Resolved) -> Problem:
+def _problem(question: str | None, context: str | None, kind: Kind) -> Problem:
     from hashlib import sha256
 
     from rise_cli.core.extract import fix_kind
@@ -97,9 +97,9 @@ def _problem(question: str | None, context: str | None, resolved: Resolved) -> P
         raise UsageError("stdin cannot be both the question and --context; give one of them otherwise")
     text = read_question(question)
     material = read_context(context) if context is not None else None
-    kind, choices = fix_kind(resolved.settings.kind, text)
+    fixed, choices = fix_kind(kind, text)
     key = sha256(f"{text}\0{material or ''}".encode(errors="surrogatepass")).hexdigest()[:16]
-    return Problem(key, text, material, kind=kind, choices=choices)
+    return Problem(key, text, material, kind=fixed, choices=choices)
 
 
 def _run(job: Job, watcher: Watcher) -> tuple[Trajectory, RiseError | None]:
@@ -153,8 +153,9 @@ async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: lis
         observer=watcher,
         sink=finished.append,
         judge=job.check,
-        stated=settings.confidence == "stated",
-        max_tokens=settings.max_tokens,
+        confidence=settings.confidence,
+        rounds=policy.shape is Shape.SINGLE,
+        max_tokens=assembly.reply_limit(job.method, job.at, settings),
         deadline=deadline,
     )
     try:

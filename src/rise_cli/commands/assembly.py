@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rise_cli.chat import Chat, Notice, Sampling, connect
-from rise_cli.core.domain import Call, Done, Message, Policy, Problem, Shape
+from rise_cli.core.domain import Call, Done, Kind, Message, Policy, Problem, Shape, Vote
+from rise_cli.core.selecting import GROUP_REPLIES
+from rise_cli.core.shapes import most_seen
 from rise_cli.errors import ConfigurationError, UsageError
 from rise_cli.prompts import Protocol, load, load_role, messages
 from rise_cli.settings import Resolved, Settings, find_key
@@ -46,25 +48,30 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Method:
-    """What is asked and by which rules: the protocol with its words, and the policy."""
+    """What is asked and by which rules: the protocol with its words, and the policy. `kind` is that of
+    the answers, as far as it is known without the question."""
 
     protocol: Protocol
     role: str | None
     policy: Policy
+    kind: Kind
 
     def render(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> tuple[Message, ...]:
-        return messages(self.protocol, problem, call, done, self.role)
+        return messages(self.protocol, self.policy, problem, call, done, self.role)
 
 
 def method(resolved: Resolved) -> Method:
     """The protocol, the role and the policy that the settings ask for.
 
-    Raises UsageError for a protocol or role that does not exist or is broken, and for `--turns`
-    together with a protocol that takes one.
+    Raises UsageError for a protocol or role that does not exist or is broken, and for options that
+    contradict each other.
     """
     settings = resolved.settings
-    protocol = load(settings.prompt)
+    protocol = load(settings.prompt, settings.language)
     role = load_role(settings.role) if settings.role else None
+    kind = settings.kind
+    if kind is Kind.AUTO and role is not None and role.kind is not None:
+        kind = role.kind
     single = protocol.shape is Shape.INDEPENDENT
     if single and settings.turns > 1 and resolved.origin["turns"] == "flag":
         raise UsageError(
@@ -77,14 +84,29 @@ def method(resolved: Resolved) -> Method:
         turns=1 if single else settings.turns,
         samples=settings.samples or protocol.samples,
         window=None if window == "all" else window,
-        vote=settings.vote,
+        draw=settings.draw or protocol.draw,
+        seed=settings.seed or 0,
+        rates=settings.confidence == "asked",
+        vote=settings.vote or (Vote.CONSISTENT if kind is Kind.TEXT else Vote.MAJORITY),
+        vote_temperature=settings.vote_temperature,
         tie=settings.tie,
         threshold=settings.threshold,
         patience=settings.patience,
         early_stop=settings.early_stop,
         strict=settings.strict,
     )
-    return Method(protocol, role, policy)
+    _check_rules(policy, settings)
+    return Method(protocol, role.text if role else None, policy, kind)
+
+
+def _check_rules(policy: Policy, settings: Settings) -> None:
+    if policy.strict and policy.vote is Vote.CONSISTENT:
+        raise UsageError(
+            "--strict wants more than half of the votes, and --vote consistent counts none; leave one out, "
+            "or name another --vote"
+        )
+    if policy.vote is Vote.WEIGHTED and settings.confidence == "none":
+        raise UsageError("--vote weighted counts confidences, and --confidence none has none; leave one out")
 
 
 def endpoint(resolved: Resolved, env: Mapping[str, str], notice: Notice) -> Endpoint:
@@ -294,17 +316,31 @@ def check(settings: Settings, env: Mapping[str, str], keys: frozenset[str]) -> C
     )
 
 
+def reply_limit(method: Method, at: Endpoint, settings: Settings) -> int | None:
+    """The most tokens of one reply; None leaves it to the provider.
+
+    The embedded model is held to a usual reply, and one that holds all rounds to as many of them.
+    """
+    if settings.max_tokens is None and at.name == "local:" and method.policy.shape is Shape.SINGLE:
+        return _USUAL_REPLY * method.policy.turns
+    return settings.max_tokens
+
+
 def room(method: Method, problem: Problem, settings: Settings) -> Room:
     """The room that this problem takes.
 
     Two bytes a token is more than English text needs; every attempt that a turn sees brings a reply
-    and the request to reconsider it.
+    and what is said about it, a critique included. Where the winner is selected, a call sees as many
+    replies as it may.
     """
     policy = method.policy
-    seen = policy.turns - 1 if policy.window is None else min(policy.window, policy.turns - 1)
     reply = settings.max_tokens or _USUAL_REPLY
+    seen = most_seen(policy, policy.turns) * (2 if policy.shape is Shape.REFINE else 1)
+    if policy.vote is Vote.CONSISTENT:
+        seen = max(seen, min(policy.turns * policy.samples, GROUP_REPLIES))
+    rounds = policy.turns if policy.shape is Shape.SINGLE and settings.max_tokens is None else 1
     head = method.render(problem, Call(1, 1), ())
-    tokens = sum(len(m.text.encode()) for m in head) // 2 + (seen + 1) * (reply + 256) + 256
+    tokens = sum(len(m.text.encode()) for m in head) // 2 + seen * (reply + 256) + rounds * reply + 512
     return Room(min(policy.samples, slots(settings)), tokens)
 
 
@@ -325,4 +361,7 @@ def recorded_settings(resolved: Resolved, method: Method, model: str, key: str |
         "turns": policy.turns,
         "samples": policy.samples,
         "window": "all" if policy.window is None else policy.window,
+        "draw": policy.draw,
+        "vote": policy.vote.value,
+        "kind": method.kind.value,
     }

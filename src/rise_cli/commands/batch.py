@@ -19,7 +19,7 @@ from rise_cli.commands.plan import Plan, Way
 from rise_cli.commands.report import Report
 from rise_cli.commands.wish import STDIO, Wish, output
 from rise_cli.compare import Comparer
-from rise_cli.core.domain import Kind, StopReason, Trajectory
+from rise_cli.core.domain import Shape, StopReason, Trajectory
 from rise_cli.errors import (
     BudgetExhausted,
     DeadlinePassed,
@@ -126,8 +126,9 @@ class _Run:
                     observer=watcher,
                     sink=lambda done: None,
                     judge=self._plan.judge,
-                    stated=settings.confidence == "stated",
-                    max_tokens=settings.max_tokens,
+                    confidence=settings.confidence,
+                    rounds=self._plan.method.policy.shape is Shape.SINGLE,
+                    max_tokens=self._plan.max_tokens,
                     deadline=deadline,
                 )
                 book = self._report.book = Book(files.rows, files.journal)
@@ -202,7 +203,7 @@ class _Run:
             watcher.notice(what)
         elif self._told == _MOST_TOLD + 1:
             watcher.notice("further bad lines are told by their rows alone")
-        kind = Kind(self._plan.resolved.settings.kind)
+        kind = self._plan.method.kind
         plan = self._plan
         return to_record(
             unread(name, kind, plan.method.policy),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from rise_cli.core.controls import printable
 from rise_cli.core.domain import Call, Message, Policy, Problem, Shape, Vote
+from rise_cli.core.selecting import GROUP_REPLIES, most_selections
+from rise_cli.core.shapes import most_seen
+from rise_cli.core.stopping import turns_allowed
 from rise_cli.problems import BadRow, Fields, rows
 from rise_cli.render.amounts import counted
 from rise_cli.settings import resolve, working_folder
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from rise_cli.settings import Settings
 
 # A byte-level tokenizer never makes more tokens than there are bytes; hardly any text takes fewer
-# than one token for eight bytes.
+# than one token for eight bytes, or one character in less than a byte.
 _BYTES_PER_TOKEN_AT_MOST = 8
 _OUTPUT_LIMIT = 8192
 _PER_MESSAGE = 16
@@ -59,48 +62,77 @@ def estimate(
     """Bound the calls of a run under `policy` whose first call sends `first`, and their price.
 
     `judged` says whether a check may end the run after any turn. At most: every turn runs, sees a
-    full window of replies at the output limit, and every byte is a token. At least: the fewest turns
-    after which a rule can stop the run, with input at eight bytes a token and one token of output.
+    full window of replies at the output limit, every byte is a token, every answer is rated, and the
+    winner is selected from replies as long as can be. At least: the fewest turns after which a rule can
+    stop the run, with input at eight bytes a token and one token of output, and nothing to select.
     """
-    most = policy.turns * policy.samples
-    least = _fewest_turns(policy, judged) * policy.samples
+    calls = list(_calls_at_most(policy, output_limit, judged=judged))
+    least = _fewest_calls(policy, judged)
     size = sum(len(m.text.encode()) for m in first)
     head = size + _PER_MESSAGE * len(first)
     shortest = max(size // _BYTES_PER_TOKEN_AT_MOST, 1)
-    longest = []
-    for turn in range(1, policy.turns + 1):
-        seen = turn - 1 if policy.window is None else min(policy.window, turn - 1)
-        # What asks to reconsider is about as long as the question's own instructions; feedback of
-        # a check adds at most 4 KiB.
-        said = head + (4096 if judged else 1024)
-        longest.append(head + seen * (output_limit + said))
+    # What a reply is followed by is about as long as the question's own instructions.
+    longest = [head + sum(reply + more + head for reply, more in seen) for seen in calls]
     lowest = highest = None
     if tariff is not None:
         lowest = least * tariff.worst(shortest, 1)
-        highest = policy.samples * sum(tariff.worst(length, output_limit) for length in longest)
-    sent = policy.samples * sum(longest)
-    return Estimate(least, most, output_limit, least * shortest, sent, lowest, highest)
+        highest = sum(tariff.worst(length, output_limit) for length in longest)
+    return Estimate(least, len(calls), output_limit, least * shortest, sum(longest), lowest, highest)
+
+
+def _calls_at_most(policy: Policy, reply: int, *, judged: bool) -> Iterator[list[tuple[int, int]]]:
+    """Every call that may be made: for each reply that it sees, the tokens of it and of what is said
+    about it. Feedback of a check is 4 KiB at most."""
+    said = 4096 if judged else 1024
+    refines = policy.shape is Shape.REFINE
+    answers = turns_allowed(policy) * policy.samples
+    for turn in range(1, turns_allowed(policy) + 1):
+        seen = most_seen(policy, turn)
+        shown = [(reply, said + reply * refines)] * seen
+        yield from [shown] * (policy.samples * (2 if refines and seen else 1))
+    if policy.shape is Shape.SINGLE:
+        answers *= policy.turns  # a reply holds that many
+    if policy.rates:
+        yield from [[(reply, said)]] * answers
+    if policy.vote is Vote.CONSISTENT:
+        left = answers
+        for groups in most_selections(answers, _BYTES_PER_TOKEN_AT_MOST * reply):
+            yield from [[(reply, 0)] * min(left, GROUP_REPLIES)] * groups
+            left = groups
+
+
+def _fewest_calls(policy: Policy, judged: bool) -> int:
+    """The calls of the fewest turns, if every reply gives an answer."""
+    turns = _fewest_turns(policy, judged)
+    critiques = turns - 1 if policy.shape is Shape.REFINE and policy.window != 0 else 0
+    ratings = turns if policy.rates and not judged else 0
+    return (turns + critiques + ratings) * policy.samples
 
 
 def _fewest_turns(policy: Policy, judged: bool) -> int:
-    if judged or policy.shape is Shape.INDEPENDENT:
+    if judged:
         return 1
+    turns = turns_allowed(policy)
     if not policy.early_stop:
-        return policy.turns
-    decided = policy.turns // 2 + 1 if policy.vote is Vote.MAJORITY else policy.turns
-    return min(policy.patience, decided, policy.turns)
+        return turns
+    decided = turns // 2 + 1 if policy.vote is Vote.MAJORITY else turns
+    return min(policy.patience, decided, turns)
 
 
 def show_estimate(
     method: Method, problem: Problem, at: Endpoint, settings: Settings, *, as_json: bool
 ) -> int:
     """Print turn 1's messages and the bounds; call nobody. Returns the exit code."""
-    from rise_cli.commands.assembly import tariff
+    from rise_cli.commands.assembly import reply_limit, tariff
 
     first = method.render(problem, Call(1, 1), ())
     price = tariff(settings, at)
     bounds = estimate(
-        method.policy, first, settings.max_tokens or _OUTPUT_LIMIT, price, judged=settings.check is not None
+        method.policy,
+        first,
+        reply_limit(method, at, settings) or _OUTPUT_LIMIT,
+        price,
+        judged=settings.check is not None,
     )
     if as_json:
         messages = [{"role": m.role, "content": m.text} for m in first]

@@ -16,7 +16,7 @@ from rise_cli.chat.door import Door
 from rise_cli.chat.limits import Traffic
 from rise_cli.commands import assembly
 from rise_cli.core.choices import fix_kind
-from rise_cli.core.domain import Kind, Problem
+from rise_cli.core.domain import Kind, Problem, Shape, Vote
 from rise_cli.errors import UsageError
 from rise_cli.problems import Fields, Row, rows
 from rise_cli.prompts import names, roles
@@ -32,9 +32,12 @@ _OF_THE_RUN = {
     "rpm", "tpm", "price", "deadline", "stream", "color",
 }  # fmt: skip
 # What changes how replies are read and polled, but no request.
-_RULES = {"vote", "tie", "threshold", "patience", "early_stop", "strict"}
+_RULES = {"vote", "vote_temperature", "tie", "threshold", "patience", "early_stop", "strict"}
 # What a replay takes from the recorded run unless it is told otherwise.
-_REPEATED = ("turns", "samples", "vote", "tie", "threshold", "patience", "early_stop", "strict", "confidence")
+_REPEATED = (
+    "turns", "samples", "draw", "vote", "vote_temperature", "tie", "threshold", "patience", "early_stop",
+    "strict", "confidence",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Way:
 @dataclass(frozen=True)
 class Plan:
     """What is done to each problem. `settings` go into the rows; `expected` are those of them that an
-    earlier run of the same file must have had, `sent` those that change what is sent.
+    earlier run of the same file must have had, `sent` those that change what is sent. `max_tokens` is the
+    limit of one reply, if there is one.
 
     `way` is to be called within the event loop, with who is told of retries.
     """
@@ -65,6 +69,7 @@ class Plan:
     way: Callable[[Notice, Notice], Way]
     judge: Judge | None
     journalled: bool
+    max_tokens: int | None = None
 
     @property
     def sent(self) -> dict[str, object]:
@@ -101,18 +106,19 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
         return Way(chat, door, flow.traffic, made.spent)
 
     def pose(row: Row) -> Problem:
-        return posed(row, settings.kind)
+        return posed(row, method.kind)
 
     return Plan(
         resolved=resolved,
         method=method,
         settings=recorded,
-        expected=_expected(recorded, settings.kind) | {"replay": None},
+        expected=_expected(recorded, method.kind) | {"replay": None},
         pose=pose,
         model_of=lambda _: at.name,
         way=way,
         judge=assembly.check(settings, os.environ, keys),
         journalled=True,
+        max_tokens=assembly.reply_limit(method, at, settings),
     )
 
 
@@ -134,7 +140,8 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
         given["prompt"] = _shipped(str(was.get("protocol")), path)
     resolved = resolve(given, env=os.environ, cwd=working_folder())
     method = assembly.method(resolved)
-    kind = resolved.settings.kind if flags.get("kind") is not None else None
+    _check_answerable(method, resolved.settings.confidence, was)
+    kind = method.kind if flags.get("kind") is not None else None
     checked = was.get("check") is not None
     recorded = {**_settings(resolved, method, "", None), "check": was.get("check"), "replay": path}
     del recorded["model"]
@@ -149,7 +156,9 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
         return str(found["model"]) if found else ""
 
     def way(told: Notice, retried: Notice) -> Way:
-        return Way(Replay(recording.turns), Door(asyncio.Semaphore(1)), Traffic(lambda: 16), Spent())
+        source = resolved.settings.confidence
+        chat = Replay(recording.turns, rounds=method.policy.shape is Shape.SINGLE, confidence=source)
+        return Way(chat, Door(asyncio.Semaphore(1)), Traffic(lambda: 16), Spent())
 
     return Plan(
         resolved=resolved,
@@ -162,6 +171,22 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
         judge=ReplayedVerdicts(recording.turns) if checked else None,
         journalled=False,
     )
+
+
+def _check_answerable(method: assembly.Method, confidence: str, was: Mapping[str, Any]) -> None:
+    """Refuse rules that need what no results file has."""
+    vote = method.policy.vote
+    if vote in {Vote.CONSISTENT, Vote.ENTROPY}:
+        needs = "asks the model" if vote is Vote.CONSISTENT else "needs the entropies of the tokens"
+        raise UsageError(
+            f"a replay asks nobody and has replies alone, and --vote {vote} {needs}; name another, such as "
+            "--vote majority"
+        )
+    if confidence in {"asked", "logprob"} and confidence != was.get("confidence"):
+        raise UsageError(
+            f"--confidence {confidence} cannot be had from a run that was recorded with "
+            f"--confidence {was.get('confidence', 'stated')}; leave it out"
+        )
 
 
 def posed(row: Row, kind: Kind) -> Problem:

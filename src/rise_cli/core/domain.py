@@ -38,14 +38,20 @@ class Shape(StrEnum):
 
     REVISE = "revise"
     INDEPENDENT = "independent"
+    REFINE = "refine"
+    AGGREGATE = "aggregate"
+    SINGLE = "single"
 
 
 class Vote(StrEnum):
-    """Which attempts are polled."""
+    """How the winner is found. See `core.voting` and, for `consistent`, `core.selecting`."""
 
     MAJORITY = "majority"
     LAST = "last"
     FIRST = "first"
+    WEIGHTED = "weighted"
+    ENTROPY = "entropy"
+    CONSISTENT = "consistent"
 
 
 class Tie(StrEnum):
@@ -129,7 +135,9 @@ class Completion:
     did not allow, and a higher one makes the call again. `reasoning` is the model's hidden thinking
     where the provider shows it; it is never read for an answer. `usage` is None where the provider
     did not say; `cost_usd` where the price is not known. `lost_attempts` were made before this one
-    and brought nothing, although the provider may charge for them.
+    and brought nothing, although the provider may charge for them. `logprob` is the mean natural
+    logarithm of the reply's token probabilities, `entropy` their mean entropy in nats; both are None
+    unless they were asked for.
     """
 
     reply: str
@@ -139,6 +147,8 @@ class Completion:
     cost_usd: float | None = None
     latency_s: float = 0.0
     lost_attempts: int = 0
+    logprob: float | None = None
+    entropy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,7 @@ class Attempt:
     `candidate` says which answer it equals: the place of the earliest attempt with an equal answer,
     decided when the reply is read. Two attempts vote for the same answer if and only if their
     candidates are equal. `answer` and `candidate` are None together where nothing could be read.
+    `entropy` is the mean token entropy of its reply in nats, where it was asked for.
     """
 
     chain: int
@@ -167,6 +178,7 @@ class Attempt:
     answer: str | None
     candidate: Place | None
     confidence: float | None
+    entropy: float | None = None
 
     @property
     def place(self) -> Place:
@@ -189,7 +201,12 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request to make. `sees` are the places of the attempts (and their verdicts) that its
-    messages show, oldest first; `critique` is the place of the critique it works from, if any."""
+    messages show, in the order in which they are shown; `critique` is the place of the critique it
+    works from, if any.
+
+    A critique stands where the attempt stands that works from it, a rating where the attempt that it
+    rates stands. Selections count on their own: `turn` is the round and `chain` the group.
+    """
 
     chain: int
     turn: int
@@ -206,8 +223,9 @@ class Call:
 class Done:
     """A finished call: what came back, and what was read from it.
 
-    An attempt call that got a reply has exactly one attempt; a rating has none; a protocol that
-    runs all its rounds in one call has many. A failed call has none.
+    An attempt call that got a reply has exactly one attempt, or one for each round where a protocol
+    runs all of them in one call; other calls have none, and neither have failed ones. `rating` is a
+    confidence; `selected` counts from 0 among what the call sees. Both are None if unreadable.
     """
 
     call: Call
@@ -223,15 +241,20 @@ class Policy:
     """The rules of a rollout, all of what `next_step` may look at besides the state.
 
     `turns` is the most turns a chain takes, `samples` the number of chains, `window` how many of
-    its past attempts a turn sees (None: all of them). `strict` wants more than half of the votes.
-    See `core.stopping` for how they decide.
+    its past attempts a turn sees (None: all of them), `draw` how many attempts of all chains it sees
+    where a shape draws, `seed` what those draws depend on. `rates` asks for a rating of every answer.
+    `strict` wants more than half of the votes. See `core.stopping` for how they decide.
     """
 
     shape: Shape = Shape.REVISE
     turns: int = 5
     samples: int = 1
     window: int | None = 1
+    draw: int = 4
+    seed: int = 0
+    rates: bool = False
     vote: Vote = Vote.MAJORITY
+    vote_temperature: float = 0.5
     tie: Tie = Tie.EARLIEST
     threshold: float = 0.9
     patience: int = 2

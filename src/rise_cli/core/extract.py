@@ -17,7 +17,7 @@ from rise_cli.core.domain import Kind
 from rise_cli.core.marks import last_box, marked
 from rise_cli.core.quantities import numbers_in, quantity
 
-__all__ = ["fix_kind", "read_answer", "read_confidence"]
+__all__ = ["after_thinking", "fix_kind", "read_answer", "read_confidence"]
 
 
 def read_answer(reply: str, kind: Kind, choices: tuple[str, ...] = ()) -> str | None:
@@ -32,7 +32,7 @@ def read_answer(reply: str, kind: Kind, choices: tuple[str, ...] = ()) -> str | 
     A mark's content that has no clear number or letter is returned as it is. What a model thinks aloud
     in `<think>` tags counts only if nothing follows it.
     """
-    body = _after_thinking(reply)
+    body = after_thinking(reply)
     if kind is Kind.TEXT:
         return without_report(body) or None
     raw = None
@@ -51,7 +51,8 @@ _THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _THINKING = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 
 
-def _after_thinking(reply: str) -> str:
+def after_thinking(reply: str) -> str:
+    """`reply` without what is thought aloud in `<think>` tags, or the thought where there is nothing else."""
     end = 0
     for match in _THOUGHT.finditer(reply):
         end = match.end()

@@ -13,31 +13,20 @@ a whole reply, and the transition appends it. At inference a rollout of T turns 
 and all three are the same call. It looks at one turn after the other and ends at the first after
 which this policy stops; what was recorded beyond that has no say. Chains move in lockstep: turn t is
 asked of every chain at once and the next one only when all of them are back, so votes and stops
-always see whole turns.
-
-The shapes:
-
-revise        turn t sees the last `window` attempts of its own chain, with their verdicts
-independent   every chain answers once and sees nothing (self-consistency, 2203.11171)
+always see whole turns. What turn t takes depends on the shape (`core.shapes`); where the policy rates,
+a turn is whole once each of its answers is rated.
 """
 
 from __future__ import annotations
 
-from rise_cli.core.domain import (
-    Ask,
-    Call,
-    Completion,
-    Done,
-    Finish,
-    Place,
-    Policy,
-    Problem,
-    Purpose,
-    Shape,
-    StopReason,
-)
+from rise_cli.core.domain import Ask, Done, Finish, Policy, Problem, Purpose, StopReason, Vote
+from rise_cli.core.selecting import next_selection
+from rise_cli.core.shapes import missing_calls
 from rise_cli.core.stopping import reason_to_stop
-from rise_cli.core.voting import elect
+from rise_cli.core.voting import accepted, elect, eligible, rated
+
+# Why a run may end although another call could be paid and waited for.
+_BY_ITSELF = frozenset({StopReason.TURNS, StopReason.CONFIDENT})
 
 
 def next_step(policy: Policy, problem: Problem, done: tuple[Done, ...], since: int = 1) -> Ask | Finish:
@@ -47,47 +36,43 @@ def next_step(policy: Policy, problem: Problem, done: tuple[Done, ...], since: i
     `problem` seeds the draws of shapes that draw. Who has asked before about the same rollout may name
     the turn that was missing then: the whole turns before it are not looked at again.
     """
+    done = rated(done)
     turn = since
-    while not (missing := _missing(policy, done, turn)):
-        known = tuple(d for d in done if d.call.turn <= turn and d.call.chain <= policy.samples)
+    while not (missing := missing_calls(policy, problem, done, turn)):
+        known = _up_to(policy, done, turn)
         if (reason := reason_to_stop(policy, known)) is not None:
-            return conclude(policy, known, reason)
+            return _ending(policy, known, done, reason)
         turn += 1
     return Ask(missing)
 
 
 def conclude(policy: Policy, done: tuple[Done, ...], reason: StopReason) -> Finish:
     """End the run here with the vote over what there is, half a turn included."""
-    winner, votes = elect(policy, done)
+    winner, votes = elect(policy, rated(done))
     return Finish(reason, winner, votes)
 
 
-def _missing(policy: Policy, done: tuple[Done, ...], turn: int) -> tuple[Call, ...]:
-    """The attempts of `turn` that are not done yet, by chain."""
-    there = {d.call.chain for d in done if d.call.turn == turn and d.call.purpose is Purpose.ATTEMPT}
+def _up_to(policy: Policy, done: tuple[Done, ...], turn: int) -> tuple[Done, ...]:
+    """The turns up to `turn` of the chains that there are, with whatever belongs to their attempts."""
+    places = {d.call.place for d in done if d.call.purpose is Purpose.ATTEMPT and d.call.turn <= turn}
+    places |= {a.place for d in done if d.call.place in places for a in d.attempts}
     return tuple(
-        Call(chain, turn, Purpose.ATTEMPT, sees=_window(policy, done, chain, turn))
-        for chain in range(1, policy.samples + 1)
-        if chain not in there
-    )
-
-
-def _window(policy: Policy, done: tuple[Done, ...], chain: int, turn: int) -> tuple[Place, ...]:
-    """Which attempts turn `turn` of `chain` sees: its own last ones that came back whole.
-
-    A reply that was cut off, refused or lost is not shown: there is nothing in it to reconsider.
-    """
-    if policy.shape is Shape.INDEPENDENT:
-        return ()
-    own = sorted(
-        d.call.place
+        d
         for d in done
-        if d.call.chain == chain
-        and d.call.turn < turn
-        and d.call.purpose is Purpose.ATTEMPT
-        and isinstance(d.result, Completion)
-        and d.result.finish_reason == "stop"
+        if d.call.purpose is not Purpose.SELECT
+        and d.call.chain <= policy.samples
+        and (d.call.turn <= turn or d.call.place in places)
     )
-    if policy.window is None:
-        return tuple(own)
-    return tuple(own[-policy.window :]) if policy.window else ()
+
+
+def _ending(
+    policy: Policy, known: tuple[Done, ...], done: tuple[Done, ...], reason: StopReason
+) -> Ask | Finish:
+    """The end, or where the policy has the winner selected, the calls that do so."""
+    if policy.vote is not Vote.CONSISTENT or reason not in _BY_ITSELF or accepted(known):
+        return conclude(policy, known, reason)
+    selections = tuple(d for d in done if d.call.purpose is Purpose.SELECT)
+    calls, cut = next_selection(eligible(known), selections)
+    if calls and cut is None:
+        return Ask(calls)
+    return conclude(policy, known + selections, cut or reason)

@@ -7,7 +7,7 @@ budget      a call of the last turn did not fit into what may still be spent, or
             where that ended.
 deadline    a call of the last turn was not made, or not waited for, because time was up.
 unrecorded  a replay came to a call of the last turn that was never made.
-error       no call of the last turn came back, for reasons that retrying did not mend.
+error       no attempt of the last turn came back, for reasons that retrying did not mend.
 turns       no turn is left.
 decided     majority only: the leader's lead over the runner-up exceeds the votes still to come, so
             no later turn can change the winner. It changes no answer, only the bill. Where somebody
@@ -42,8 +42,9 @@ def turns_taken(done: tuple[Done, ...]) -> int:
 
 
 def turns_allowed(policy: Policy) -> int:
-    """How many turns a chain may take: independent chains answer once, whatever the policy says."""
-    return 1 if policy.shape is Shape.INDEPENDENT else policy.turns
+    """How many turns of calls a chain may take. Independent chains answer once, and a reply that holds
+    all its rounds is one call, whatever the policy says."""
+    return 1 if policy.shape in {Shape.INDEPENDENT, Shape.SINGLE} else policy.turns
 
 
 def reason_to_stop(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
@@ -67,15 +68,17 @@ def _early(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
 
 
 def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
-    """Why the outside world ends the run, judged by the calls of its last turn."""
-    results = [d.result for d in done if d.call.turn == turn]
-    kinds = {r.kind for r in results if isinstance(r, Failure)}
-    if any(isinstance(r, Completion) and r.finish_reason == "budget" for r in results):
+    """Why the outside world ends the run, judged by the calls of its last turn, and of ratings, which may
+    belong to later rounds of one reply."""
+    last = [d for d in done if d.call.turn >= turn]
+    kinds = {d.result.kind for d in last if isinstance(d.result, Failure)}
+    if any(isinstance(d.result, Completion) and d.result.finish_reason == "budget" for d in last):
         return StopReason.BUDGET
     for reason in (StopReason.BUDGET, StopReason.DEADLINE, StopReason.UNRECORDED):
         if reason.value in kinds:
             return reason
-    if kinds and not any(isinstance(r, Completion) for r in results):
+    attempts = [d.result for d in last if d.call.purpose is Purpose.ATTEMPT]
+    if attempts and all(isinstance(result, Failure) for result in attempts):
         return StopReason.ERROR
     return None
 
@@ -103,7 +106,7 @@ def confident(policy: Policy, done: tuple[Done, ...]) -> bool:
         if d.call.purpose is Purpose.ATTEMPT:
             chains.setdefault(d.call.chain, []).append(d.attempts[-1] if d.attempts else None)
     settled = {_settled(policy, turns[-policy.patience :]) for turns in chains.values()}
-    rejected = {a.candidate for d in done if d.verdict and d.verdict.reward == 0 for a in d.attempts}
+    rejected = {d.attempts[-1].candidate for d in done if d.verdict and d.verdict.reward == 0 and d.attempts}
     return bool(settled - rejected - {None})
 
 

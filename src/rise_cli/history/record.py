@@ -169,12 +169,14 @@ def _turns(done: Sequence[Done]) -> Iterator[RecordedTurn]:
             continue
         # A reply that holds many rounds was paid for once: the first of them carries its usage.
         attempts: tuple[Attempt | None, ...] = one.attempts or (None,)
-        for position, attempt in enumerate(attempts):
-            yield _turn(one, attempt, critiques, first=position == 0)
+        for attempt in attempts:
+            yield _turn(one, attempt, critiques, first=attempt is attempts[0], last=attempt is attempts[-1])
 
 
-def _turn(done: Done, attempt: Attempt | None, critiques: dict[Place, str], *, first: bool) -> RecordedTurn:
-    call, verdict = done.call, done.verdict
+def _turn(
+    done: Done, attempt: Attempt | None, critiques: dict[Place, str], *, first: bool, last: bool
+) -> RecordedTurn:
+    call, verdict = done.call, done.verdict if last else None  # the last round is what was judged
     came = done.result if isinstance(done.result, Completion) else None
     reply = attempt.reply if attempt else came.reply if came else None
     return RecordedTurn(

@@ -9,6 +9,7 @@ cancellation it is read at once, without waiting for the others, and handed to t
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -27,10 +28,13 @@ from rise_cli.core.domain import (
     Message,
     Place,
     Problem,
+    Purpose,
     StopReason,
     Verdict,
 )
 from rise_cli.core.extract import read_answer
+from rise_cli.core.rounds import split_rounds
+from rise_cli.core.selecting import read_selection
 from rise_cli.errors import BudgetExhausted, ProviderError, RiseError
 from rise_cli.run.observe import Observer
 
@@ -51,8 +55,10 @@ class Compare(Protocol):
 class Setup:
     """The outside world as one call needs it, shared by all problems of a run.
 
-    `sink` is given every finished call before it is used. `stated` says whether confidences are
-    read from replies. `max_tokens` bounds one reply, `deadline` is in seconds on the loop's clock.
+    `sink` is given every finished call before it is used. `confidence` says where confidences come
+    from: `stated` in the reply, `logprob`, `asked` in a call of its own, or `none`. `rounds`: a reply
+    holds a whole rollout, round by round. `max_tokens` bounds one reply, `deadline` is in seconds on the
+    loop's clock.
     """
 
     render: Render
@@ -61,7 +67,8 @@ class Setup:
     observer: Observer
     sink: Sink
     judge: Judge | None = None
-    stated: bool = True
+    confidence: str = "stated"
+    rounds: bool = False
     max_tokens: int | None = None
     deadline: float | None = None
 
@@ -75,39 +82,54 @@ class Actor:
     _fresh: list[Attempt] = field(default_factory=list)
 
     async def __call__(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Done:
+        if call.purpose is Purpose.ATTEMPT:
+            return await self._attempt(problem, call, done)
+        self.setup.observer.asked(call)
+        result = await self._complete(problem, call, done)
+        if isinstance(result, Failure) or result.finish_reason != "stop":
+            return self._finish(Done(call, result))
+        match call.purpose:
+            case Purpose.RATE:
+                return self._finish(Done(call, result, rating=read_confidence(result.reply)))
+            case Purpose.SELECT:
+                chosen = read_selection(result.reply, len(call.sees))
+                return self._finish(Done(call, result, selected=chosen))
+        return self._finish(Done(call, result))
+
+    async def _attempt(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Done:
         self._unread[call.place] = asyncio.Event()
-        attempt: Attempt | None = None
+        attempts: tuple[Attempt, ...] = ()
         judging: asyncio.Task[Verdict | None] | None = None
         try:
             self.setup.observer.asked(call)
             result = await self._complete(problem, call, done)
             if isinstance(result, Failure):
                 return self._finish(Done(call, result))
-            attempt = self._read(problem, call, result)
+            attempts = self._read(problem, call, result)
             if self.setup.judge is not None:
                 # A verdict needs no candidate: it is not kept waiting for the chains before this one.
-                judging = asyncio.create_task(self._judge(self.setup.judge, problem, attempt))
-            attempt = await self._joined(problem, attempt, done)
-            self._fresh.append(attempt)
+                judging = asyncio.create_task(self._judge(self.setup.judge, problem, attempts[-1]))
+            attempts = await self._joined(problem, call, attempts, done)
+            self._fresh += attempts
         except asyncio.CancelledError:
-            if attempt is not None:
-                attempt = self._join(problem, attempt, self._earlier(done), lambda: False)
-                self._fresh.append(attempt)
-                self.setup.sink(Done(call, result, (attempt,)))
+            if attempts:
+                attempts = self._join(problem, attempts, self._earlier(done), lambda: False)
+                self._fresh += attempts
+                self.setup.sink(Done(call, result, attempts))
             if judging is not None:
                 await _ended(judging)
             raise
         finally:
             self._unread.pop(call.place).set()
         if judging is None:
-            return self._finish(Done(call, result, (attempt,)))
+            return self._finish(Done(call, result, attempts))
         try:
             verdict = await judging
         except (asyncio.CancelledError, RiseError):
-            self.setup.sink(Done(call, result, (attempt,)))
+            self.setup.sink(Done(call, result, attempts))
             await _ended(judging)
             raise
-        return self._finish(Done(call, result, (attempt,), verdict=verdict))
+        return self._finish(Done(call, result, attempts, verdict=verdict))
 
     def _finish(self, done: Done) -> Done:
         self.setup.sink(done)
@@ -143,51 +165,91 @@ class Actor:
         except ProviderError as error:
             return Failure(error.kind, str(error), error.lost_attempts)
 
-    def _read(self, problem: Problem, call: Call, result: Completion) -> Attempt:
-        """Find the answer and the confidence. What did not end by itself has neither."""
-        answer = confidence = None
-        if result.finish_reason == "stop":
-            answer = read_answer(result.reply, problem.kind, problem.choices)
-            confidence = read_confidence(result.reply) if self.setup.stated else None
-        return Attempt(call.chain, call.turn, result.reply, answer, None, confidence)
+    def _read(self, problem: Problem, call: Call, result: Completion) -> tuple[Attempt, ...]:
+        """Find the answers and the confidences: one, or one for each round that the reply holds. What
+        did not end by itself has neither."""
+        rounds = split_rounds(result.reply) if self.setup.rounds else [result.reply]
+        if result.finish_reason != "stop":
+            return (Attempt(call.chain, call.turn, result.reply, None, None, None),)
+        return tuple(
+            Attempt(
+                chain=call.chain,
+                turn=call.turn + later,
+                reply=text,
+                answer=read_answer(text, problem.kind, problem.choices),
+                candidate=None,
+                confidence=self._confidence(text, result),
+                entropy=result.entropy,
+            )
+            for later, text in enumerate(rounds)
+        )
 
-    async def _joined(self, problem: Problem, attempt: Attempt, done: tuple[Done, ...]) -> Attempt:
-        """The attempt with its candidate, decided after the lower chains of the turn."""
+    def _confidence(self, text: str, result: Completion) -> float | None:
+        match self.setup.confidence:
+            case "stated":
+                return read_confidence(text)
+            case "logprob" if result.logprob is not None:
+                # The geometric mean of the tokens' probabilities.
+                return min(1.0, math.exp(result.logprob))
+        return None  # not wanted, or asked for in a call of its own
+
+    async def _joined(
+        self, problem: Problem, call: Call, attempts: tuple[Attempt, ...], done: tuple[Done, ...]
+    ) -> tuple[Attempt, ...]:
+        """The attempts with their candidates, decided after the lower chains of the turn."""
         for place, event in list(self._unread.items()):
-            if place < attempt.place:
+            if place < call.place:
                 await event.wait()
         earlier = self._earlier(done)
-        answer, kind = attempt.answer, problem.kind
-        if answer is None or all(equal(answer, other, kind) is not None for other in earlier.values()):
-            return self._join(problem, attempt, earlier, lambda: False)
+        if not self._hard(problem.kind, attempts, earlier):
+            return self._join(problem, attempts, earlier, lambda: False)
         # Mathematics may take seconds: not on the event loop's thread, and not beyond the deadline.
         late = threading.Event()
         try:
             async with asyncio.timeout_at(self.setup.deadline):
-                return await asyncio.to_thread(self._join, problem, attempt, earlier, late.is_set)
+                return await asyncio.to_thread(self._join, problem, attempts, earlier, late.is_set)
         except TimeoutError:
-            return self._join(problem, attempt, earlier, lambda: True)
+            return self._join(problem, attempts, earlier, lambda: True)
         finally:
             late.set()
 
+    @staticmethod
+    def _hard(kind: Kind, attempts: tuple[Attempt, ...], earlier: dict[Place, str]) -> bool:
+        """Whether some pair of answers cannot be told apart, or to be the same, at once."""
+        others = list(earlier.values())
+        for attempt in attempts:
+            if attempt.answer is not None:
+                if any(equal(attempt.answer, other, kind) is None for other in others):
+                    return True
+                others.append(attempt.answer)
+        return False
+
     def _join(
-        self, problem: Problem, attempt: Attempt, earlier: dict[Place, str], hurried: Callable[[], bool]
-    ) -> Attempt:
-        """The attempt with the earliest candidate that its answer equals, else a new one of its own.
+        self,
+        problem: Problem,
+        attempts: tuple[Attempt, ...],
+        earlier: dict[Place, str],
+        hurried: Callable[[], bool],
+    ) -> tuple[Attempt, ...]:
+        """Each attempt with the earliest candidate that its answer equals, else a new one of its own.
 
         Once `hurried`, only what can be told at once counts as equal.
         """
-        answer, candidate = attempt.answer, None
-        if answer is not None:
-            candidate = attempt.place
-            for place, other in earlier.items():
-                told = equal(answer, other, problem.kind)
-                if told or (
-                    told is None and not hurried() and self.setup.compare.same(answer, other, problem.kind)
-                ):
-                    candidate = place
-                    break
-        return replace(attempt, candidate=candidate)
+        founders, joined = dict(earlier), []
+        for attempt in attempts:
+            answer, candidate = attempt.answer, None
+            if answer is not None:
+                same = (
+                    p for p, other in founders.items() if self._same(answer, other, problem.kind, hurried)
+                )
+                candidate = next(same, attempt.place)
+                founders.setdefault(candidate, answer)
+            joined.append(replace(attempt, candidate=candidate))
+        return tuple(joined)
+
+    def _same(self, answer: str, other: str, kind: Kind, hurried: Callable[[], bool]) -> bool:
+        told = equal(answer, other, kind)
+        return self.setup.compare.same(answer, other, kind) if told is None and not hurried() else bool(told)
 
     def _earlier(self, done: tuple[Done, ...]) -> dict[Place, str]:
         """Each candidate so far with the answer that founded it, earliest first."""

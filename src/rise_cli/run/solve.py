@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from rise_cli.core.domain import Ask, Call, Done, Finish, Policy, Problem, StopReason, Trajectory
+from rise_cli.core.domain import Ask, Call, Done, Finish, Policy, Problem, Purpose, StopReason, Trajectory
 from rise_cli.core.loop import conclude, next_step
+from rise_cli.core.voting import rated
 
 Act = Callable[[Problem, Call, tuple[Done, ...]], Awaitable[Done]]
 """Render, complete, read and judge one call, given what was done before it. Whatever befalls the
@@ -28,16 +29,17 @@ async def solve(problem: Problem, policy: Policy, act: Act, done: tuple[Done, ..
     while True:
         match next_step(policy, problem, done, turn):
             case Ask(calls):
-                turn = calls[0].turn
+                if calls[0].purpose in {Purpose.ATTEMPT, Purpose.CRITIQUE}:  # the others count otherwise
+                    turn = calls[0].turn
                 done += tuple(await _together([_made(act, problem, call, done) for call in calls]))
             case Finish() as end:
-                return Trajectory(problem, policy, done, end)
+                return Trajectory(problem, policy, rated(done), end)
 
 
 def cut_short(problem: Problem, policy: Policy, finished: list[Done], reason: StopReason) -> Trajectory:
     """The trajectory of a run that was stopped from outside: a vote over the calls that finished."""
     done = tuple(sorted(finished, key=lambda d: d.call.place))
-    return Trajectory(problem, policy, done, conclude(policy, done, reason))
+    return Trajectory(problem, policy, rated(done), conclude(policy, done, reason))
 
 
 async def _made(act: Act, problem: Problem, call: Call, done: tuple[Done, ...]) -> Done:

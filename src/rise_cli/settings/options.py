@@ -27,7 +27,8 @@ class Settings(BaseModel):
     """What a run does and how. None means: not asked for, whoever uses it has its own default.
 
     `samples` None is the protocol's own number of chains, `window` None its own window ("all" sees
-    every past attempt). Times are seconds. `max_cost` is USD; `price` is USD per million input and
+    every past attempt), `draw` None its own draw. `vote` None is `consistent` for answers of kind `text`
+    and `majority` otherwise. Times are seconds. `max_cost` is USD; `price` is USD per million input and
     output tokens. `option` goes into the request body as it is.
     """
 
@@ -43,16 +44,21 @@ class Settings(BaseModel):
         default="introspect", min_length=1, description="the name or the folder of a protocol"
     )
     role: str | None = Field(default=None, min_length=1, description="the name of a role")
+    draw: int | None = Field(default=None, ge=1, le=100)
+    language: str | None = Field(
+        default=None, pattern=r"^[a-z]{2}$", description="a language of two letters such as 'en' or 'zh'"
+    )
     window: Annotated[int, Field(ge=0)] | Literal["all"] | None = Field(
         default=None, description="a whole number of at least 0, or 'all'"
     )
     kind: Kind = Kind.AUTO
-    vote: Vote = Vote.MAJORITY
+    vote: Vote | None = None
+    vote_temperature: float = Field(default=0.5, gt=0, le=100)
     tie: Tie = Tie.EARLIEST
     threshold: float = Field(default=0.9, ge=0, le=1)
     patience: int = Field(default=2, ge=1)
     early_stop: bool = True
-    confidence: Literal["stated", "none"] = "stated"
+    confidence: Literal["stated", "asked", "logprob", "none"] = "stated"
     check: str | None = Field(default=None, min_length=1, description="a command")
     check_timeout: float = Field(default=60.0, gt=0, le=_LONGEST_S)
     max_cost: float | None = Field(default=None, gt=0)

@@ -1,0 +1,98 @@
+"""What a turn takes: the calls of each shape, and what each of them sees.
+
+revise        turn t sees the last `window` attempts of its own chain, with their verdicts
+refine        as revise, but from turn 2 on a critique of what is seen comes first, in a call of its own
+independent   every chain answers once and sees nothing (self-consistency, 2203.11171)
+aggregate     turn 1 as independent; turn t sees `draw` attempts of turn t-1, drawn from all chains
+              (recursive self-aggregation, 2509.26626)
+single        one call a chain; the model runs all its turns in one reply
+
+A reply that was cut off, refused or lost is never shown: there is nothing in it to reconsider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from rise_cli.core.domain import Call, Completion, Done, Place, Policy, Problem, Purpose, Shape
+from rise_cli.core.voting import accepted
+
+
+def missing_calls(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> tuple[Call, ...]:
+    """The calls of `turn` that can be made now and are not done yet, by chain. Empty: it is whole."""
+    attempts = tuple(_attempts(policy, problem, done, turn))
+    # The critiques of all chains first, so that their attempts are read side by side, resumed or not.
+    critiques = tuple(call for call in attempts if call.purpose is Purpose.CRITIQUE)
+    return critiques or attempts or tuple(_ratings(policy, done, turn))
+
+
+def most_seen(policy: Policy, turn: int) -> int:
+    """How many attempts an attempt of `turn` sees at most."""
+    if turn == 1 or policy.shape in {Shape.INDEPENDENT, Shape.SINGLE}:
+        return 0
+    if policy.shape is Shape.AGGREGATE:
+        return min(policy.draw, policy.samples)
+    return turn - 1 if policy.window is None else min(policy.window, turn - 1)
+
+
+def whole(done: Done) -> bool:
+    """Whether the call brought a reply that ended by itself."""
+    return isinstance(done.result, Completion) and done.result.finish_reason == "stop"
+
+
+def _attempts(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> Iterator[Call]:
+    made = {(d.call.place, d.call.purpose): d for d in done}
+    for chain in range(1, policy.samples + 1):
+        place = Place(turn, chain)
+        if (place, Purpose.ATTEMPT) in made:
+            continue
+        sees = _seen(policy, problem, done, place)
+        if policy.shape is not Shape.REFINE or not sees:
+            yield Call(chain, turn, Purpose.ATTEMPT, sees)
+        elif (critique := made.get((place, Purpose.CRITIQUE))) is None:
+            yield Call(chain, turn, Purpose.CRITIQUE, sees)
+        else:  # without a usable critique the attempt is made all the same
+            yield Call(chain, turn, Purpose.ATTEMPT, sees, place if whole(critique) else None)
+
+
+def _ratings(policy: Policy, done: tuple[Done, ...], turn: int) -> Iterator[Call]:
+    """A rating for every answer of the turn; none once an answer is accepted, for it is the last."""
+    known = [d for d in done if d.call.turn <= turn and d.call.chain <= policy.samples]
+    if not policy.rates or accepted(known):
+        return
+    there = {d.call.place for d in done if d.call.purpose is Purpose.RATE}
+    for d in sorted(known, key=lambda d: d.call.place):
+        if d.call.turn == turn and d.call.purpose is Purpose.ATTEMPT:
+            for attempt in d.attempts:
+                if attempt.answer is not None and attempt.place not in there:
+                    yield Call(attempt.chain, attempt.turn, Purpose.RATE, (attempt.place,))
+
+
+def _seen(policy: Policy, problem: Problem, done: tuple[Done, ...], place: Place) -> tuple[Place, ...]:
+    """Which attempts the call at `place` sees."""
+    if place.turn == 1 or policy.shape in {Shape.INDEPENDENT, Shape.SINGLE}:
+        return ()
+    shown = sorted(
+        d.call.place
+        for d in done
+        if d.call.purpose is Purpose.ATTEMPT and d.call.turn < place.turn and whole(d)
+    )
+    if policy.shape is Shape.AGGREGATE:
+        return _drawn(policy, problem, shown, place)
+    own = [p for p in shown if p.chain == place.chain]
+    if policy.window is None:
+        return tuple(own)
+    return tuple(own[-policy.window :]) if policy.window else ()
+
+
+def _drawn(policy: Policy, problem: Problem, shown: list[Place], place: Place) -> tuple[Place, ...]:
+    """`draw` of the attempts of the last turn that brought any, in random order.
+
+    The draw depends on the seed, the problem and the place alone, so that a resumed run and a replay
+    see the same.
+    """
+    there = [p for p in shown if p.chain <= policy.samples]
+    pool = [p for p in there if p.turn == there[-1].turn]
+    random = Random(f"{policy.seed}/{problem.key}/{place.turn}/{place.chain}")  # noqa: S311
+    return tuple(random.sample(pool, min(policy.draw, len(pool))))

@@ -1,0 +1,103 @@
+"""Templates: strict, sandboxed Jinja2, with errors that name the file and the line."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rise_cli.errors import UsageError
+from rise_cli.prompts.folder import home, read_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template, TemplateSyntaxError
+
+# What a template can bring about beside jinja2's own errors. A file that includes itself is a
+# RecursionError, which is a RuntimeError.
+_FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError, SyntaxError)
+
+
+class Folder:
+    """The templates of one protocol, in one language (None: as they are without one).
+
+    `NAME.zh.md` goes before `NAME.md` in Chinese. A file that the folder does not have is looked for
+    among the shared ones.
+    """
+
+    def __init__(self, path: Path, language: str | None) -> None:
+        self._path = path
+        self._language = language
+        self._environment = self._sandbox()
+
+    def has(self, name: str) -> bool:
+        """Whether there is a template of that name, shared ones aside."""
+        return any((self._path / spelled).exists() for spelled in self._spellings(name))
+
+    def template(self, name: str) -> Template:
+        """Compile a template. Raises UsageError where it is missing or broken."""
+        from jinja2 import TemplateSyntaxError
+
+        try:
+            return self._environment.get_template(name)
+        except TemplateSyntaxError as error:
+            raise UsageError(_broken(error)) from None
+        except (RecursionError, SyntaxError) as error:
+            raise UsageError(f"{name!r} cannot be compiled ({error}); nest less deeply in it") from None
+
+    def _spellings(self, name: str) -> list[str]:
+        stem = name.removesuffix(".md")
+        return [f"{stem}.{self._language}.md", name] if self._language else [name]
+
+    def _find(self, name: str) -> Path:
+        for folder in (self._path, home() / "shared"):
+            for spelled in self._spellings(name):
+                if (folder / spelled).exists():
+                    return folder / spelled
+        return self._path / name
+
+    def _sandbox(self) -> Environment:
+        """A sandbox whose templates may include files of their own folder, and nothing else."""
+        from jinja2 import FunctionLoader, StrictUndefined
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        def read(name: str) -> tuple[str, str, None]:
+            if Path(name).name != name:
+                raise UsageError(
+                    f"{str(self._path)!r}: a template may include files beside it only, not {name!r}"
+                )
+            path = self._find(name)
+            return read_text(path), str(path), None
+
+        # Templates make plain text for a model, never a page: there is nothing to escape for.
+        return ImmutableSandboxedEnvironment(
+            loader=FunctionLoader(read),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            autoescape=False,
+        )
+
+
+def fill(template: Template | None, values: dict[str, Any]) -> str:
+    """Render a template; None is empty. Raises UsageError with its file and line where that fails."""
+    from jinja2 import TemplateError, TemplateSyntaxError
+
+    if template is None:
+        return ""
+    try:
+        # Spaces at the start stay: they may be the indentation of a program, or a column of a table.
+        return template.render(values).lstrip("\n").rstrip()
+    except TemplateSyntaxError as error:
+        raise UsageError(_broken(error)) from None
+    except (TemplateError, *_FAULTS) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((f"{f.filename!r}, line {f.lineno}" for f in reversed(frames) if _is_template(f)), "")
+        raise UsageError(f"{line or repr(template.filename)}: {error}") from None
+
+
+def _is_template(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.endswith(".md")
+
+
+def _broken(error: TemplateSyntaxError) -> str:
+    return f"{error.filename!r}, line {error.lineno}: {error.message}"
