@@ -145,6 +145,8 @@ def _completion(turn: Mapping[str, Any]) -> Completion:
         usage=None if usage is None else Usage(**usage),
         cost_usd=turn.get("cost_usd"),
         latency_s=turn.get("latency_s") or 0.0,
+        logprob=turn.get("logprob"),
+        entropy=turn.get("entropy"),
     )
 
 

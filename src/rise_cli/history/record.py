@@ -100,6 +100,10 @@ class RecordedTurn:
     finish_reason: FinishReason | None
     latency_s: float | None
     usage: RecordedUsage | None
+    logprob: float | None
+    """The mean natural logarithm of the probabilities of the reply's tokens, where it was asked for."""
+    entropy: float | None
+    """The mean entropy of the reply's tokens in nats, where it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +284,8 @@ def _turn(done: Done, attempt: Attempt | None, critiques: dict[Place, str], *, f
         finish_reason=cast(FinishReason, came.finish_reason) if came else None,
         latency_s=came.latency_s if came and first else None,
         usage=_usage(came.usage) if came and came.usage and first else None,
+        logprob=came.logprob if came else None,
+        entropy=came.entropy if came else None,
     )
 
 
