@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -70,6 +71,8 @@ class Reply:
     `usage` "auto" counts a token for every four bytes begun, None leaves usage out. `fill` says that
     the reply took all of the request's output limit (1,024 where it set none). `chunk` is the number of
     characters of each streamed piece. `cached` is how many of the input tokens came from a cache.
+    `probabilities` are those of each token's alternatives, the token itself first: told over OpenAI's
+    wire, if they are asked for.
     """
 
     text: str = ""
@@ -80,6 +83,7 @@ class Reply:
     delay_s: float = 0.0
     cached: int = 0
     fill: bool = False
+    probabilities: tuple[tuple[float, ...], ...] = ()
 
     def tokens(self, seen: Seen) -> Tokens:
         """What this reply costs, whether or not the client is told."""
@@ -172,6 +176,18 @@ def _openai_finish(reply: Reply) -> str:
     return {"filtered": "content_filter", "refusal": "stop"}.get(reply.finish, reply.finish)
 
 
+def _openai_logprobs(seen: Seen, reply: Reply) -> list[dict[str, Any]]:
+    shown = seen.body.get("top_logprobs") or 0
+    return [
+        {
+            "token": "t",
+            "logprob": math.log(token[0]),
+            "top_logprobs": [{"token": "t", "logprob": math.log(p)} for p in token[:shown]],
+        }
+        for token in reply.probabilities
+    ]
+
+
 def _openai_document(seen: Seen, reply: Reply) -> dict[str, Any]:
     refuses = reply.finish == "refusal"
     message: dict[str, Any] = {"role": "assistant", "content": None if refuses else reply.text}
@@ -186,6 +202,8 @@ def _openai_document(seen: Seen, reply: Reply) -> dict[str, Any]:
         "model": seen.body.get("model"),
         "choices": [{"index": 0, "message": message, "finish_reason": _openai_finish(reply)}],
     }
+    if seen.body.get("logprobs"):
+        document["choices"][0]["logprobs"] = {"content": _openai_logprobs(seen, reply)}
     if reply.usage is not None:
         document["usage"] = _openai_usage(seen, reply)
     return document
@@ -206,6 +224,10 @@ def _openai_events(seen: Seen, reply: Reply) -> list[bytes]:
     events = [event({"role": "assistant", "content": ""})]
     events += [event({"reasoning_content": piece}) for piece in _pieces(reply.reasoning or "", reply.chunk)]
     events += [event({said: piece}) for piece in _pieces(reply.text, reply.chunk)]
+    if seen.body.get("logprobs"):
+        for token in _openai_logprobs(seen, reply):
+            choice = {"index": 0, "delta": {}, "logprobs": {"content": [token]}, "finish_reason": None}
+            events.append(event_bytes("openai", "", {**frame, "choices": [choice]}))
     events.append(event({}, _openai_finish(reply)))
     asked = (seen.body.get("stream_options") or {}).get("include_usage")
     if asked and reply.usage is not None:

@@ -160,7 +160,7 @@ DAMAGES = [
     ("text", scribble, "is damaged"),
     ("a page of it", scribble_within, "is damaged"),
     ("cut", cut, "is damaged"),
-    ("another version", sql("PRAGMA user_version = 7"), "is of version 7, and this program reads version 1"),
+    ("another version", sql("PRAGMA user_version = 7"), "is of version 7, and this program reads version 2"),
     ("another program", sql("PRAGMA application_id = 7"), "is a database of another program"),
     ("no table", sql("DROP TABLE calls"), "is damaged"),
     ("another column", sql("ALTER TABLE calls RENAME COLUMN turn TO turm"), "is damaged"),

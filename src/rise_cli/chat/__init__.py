@@ -74,7 +74,9 @@ class Chat(Protocol):
 class Sampling:
     """What is asked of the model beyond the messages. None: not sent at all.
 
-    `extra` holds `--option k=v` pairs, sent as they are in the request body.
+    `logprobs` asks for the probabilities of the reply's tokens, and of so many alternatives to each;
+    a reply without them is then of no use to anybody. `extra` holds `--option k=v` pairs, sent as they are
+    in the request body.
     """
 
     temperature: float | None = None
@@ -82,6 +84,7 @@ class Sampling:
     max_tokens: int | None = None
     seed: int | None = None
     reasoning_effort: str | None = None
+    logprobs: int | None = None
     extra: dict[str, object] = field(default_factory=dict)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rise_cli.chat import Listen
+from rise_cli.chat.certainty import Certainty
 from rise_cli.core.domain import Completion, Usage
 
 _OPEN, _CLOSE = "<think>", "</think>"
@@ -22,6 +23,7 @@ class Heard:
         self._listen = listen
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        self._certainty = Certainty()
         self._held = ""
         self._where = "before"  # then inside the mark, in the gap behind it, after it all
 
@@ -44,6 +46,10 @@ class Heard:
         if self._where == "after":
             self._add(self._text, self._take(), False)
 
+    def weigh(self, token: object) -> None:
+        """Take in the probabilities of one token, as OpenAI's wire has them."""
+        self._certainty.add(token)
+
     def completion(self, latency_s: float) -> Completion:
         """The reply as it stands, once. One that claims to have stopped but has no text is `empty`."""
         if self._where == "inside":
@@ -52,7 +58,16 @@ class Heard:
         reply = _joined(self._text)
         finish = "empty" if self.finish == "stop" and not reply.strip() else self.finish
         reasoning = _joined(self._reasoning).strip() or None
-        return Completion(reply, finish, reasoning, self.usage, latency_s=latency_s)
+        certainty = self._certainty
+        return Completion(
+            reply,
+            finish,
+            reasoning,
+            self.usage,
+            latency_s=latency_s,
+            logprob=certainty.logprob,
+            entropy=certainty.entropy,
+        )
 
     def _add(self, pieces: list[str], piece: object, reasoning: bool) -> None:
         if isinstance(piece, str) and piece:

@@ -23,6 +23,7 @@ from rise_cli.chat.wire import (
     Body,
     Headed,
     attempt,
+    check_logprobs,
     check_options,
     client_options,
     count,
@@ -95,6 +96,8 @@ class OpenAIChat:
             "top_p": chosen.top_p,
             "seed": None if chosen.seed is None else seed_of(chosen.seed, request.key),
             "reasoning_effort": chosen.reasoning_effort,
+            "logprobs": None if chosen.logprobs is None else True,
+            "top_logprobs": chosen.logprobs or None,
         }
         body: dict[str, object] = {
             "model": self.model,
@@ -108,7 +111,9 @@ class OpenAIChat:
     async def send(self, request: Request, body: Body) -> Completion:
         """Make one attempt with exactly this body. Raises as `Chat.complete` does."""
         reader = _Reader(Heard(request.listen), self.endpoint)
-        return await attempt(self._post, body, reader, self.endpoint, self.clock)
+        completion = await attempt(self._post, body, reader, self.endpoint, self.clock)
+        check_logprobs(completion, self.sampling, self.endpoint)
+        return completion
 
     async def complete(self, request: Request) -> Completion:
         return await self.send(request, self.body(request))
@@ -190,6 +195,8 @@ class _Reader:
                 kind="server",
                 billed=True,
             )
+        for token in mapping(choice.get("logprobs")).get("content") or []:
+            self.heard.weigh(token)
         self.heard.reason(message.get("reasoning_content") or message.get("reasoning"))
         content = message.get("content")
         for part in content if isinstance(content, list) else [content]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from math import log
 from typing import Any, Protocol
 
 from rise_cli.chat import CallKey, Chat, Request
@@ -86,8 +85,7 @@ class Replay:
     is in its cost where the record has it by the turn; nothing is paid now.
 
     `rounds`: a chain's turns are the rounds of one reply, which is put together again. `confidence` is
-    where the recorded ones come from: `asked` answers ratings with them, `logprob` puts them back into
-    the replies. A selection is never answered: what was picked stands in no record.
+    where the recorded ones come from: with `asked` they answer ratings. A selection is never answered: what was picked stands in no record.
     """
 
     def __init__(self, turns: Turns, *, rounds: bool = False, confidence: str = "stated") -> None:
@@ -119,8 +117,6 @@ class Replay:
             completion = _completion(turn)
             if self._rounds:
                 completion = replace(completion, reply=_whole_reply(turns, key.chain))
-            if self._confidence == "logprob" and turn.get("confidence"):
-                completion = replace(completion, logprob=log(turn["confidence"]))
             return completion
         why = turn["failure"] or "unrecorded"
         if why in _NEVER_MADE:
@@ -191,6 +187,8 @@ def _completion(turn: Mapping[str, Any]) -> Completion:
         usage=None if usage is None else Usage(**usage),
         cost_usd=turn.get("cost_usd"),
         latency_s=turn.get("latency_s") or 0.0,
+        logprob=turn.get("logprob"),
+        entropy=turn.get("entropy"),
     )
 
 

@@ -4,7 +4,8 @@ The file is JSON Lines. A line is a JSON string, the reply of turn 1, 2, 3… of
 object that says more:
 
     {"reply": "…", "chain": 2, "turn": 1, "purpose": "attempt", "reasoning": "…", "finish_reason": "stop",
-     "usage": {"input_tokens": 9, "output_tokens": 5}, "delay_s": 0.5, "chunk": 8}
+     "usage": {"input_tokens": 9, "output_tokens": 5}, "delay_s": 0.5, "chunk": 8,
+     "logprob": -0.1, "entropy": 0.4}
 
 Only `reply` must be there. A line without `turn` is the next turn of its chain and purpose, counted
 among the lines that name the same. Of the lines that fit a call, the one that names the most counts,
@@ -17,6 +18,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,7 @@ def _read(path: str) -> dict[_Place, _Line]:
 def _parse(value: object, counts: dict[tuple[int | None, Purpose | None], int]) -> tuple[_Place, _Line]:
     """Raises `ValueError` with what is wrong."""
     known = {"reply", "chain", "turn", "purpose", "reasoning", "finish_reason", "usage", "delay_s", "chunk"}
+    known |= {"logprob", "entropy"}
     entry: dict[str, Any] = {"reply": value} if isinstance(value, str) else _mapping(value, known, "the line")
     chain = _positive(entry, "chain")
     purpose = _purpose(entry.get("purpose"))
@@ -131,7 +134,24 @@ def _completion(entry: dict[str, Any], delay_s: float) -> Completion:
     finish = entry.get("finish_reason", "stop" if reply.strip() else "empty")
     if finish not in _FINISH_REASONS:
         raise ValueError(f"'finish_reason' must be one of {', '.join(_FINISH_REASONS)}, not {finish!r}")
-    return Completion(reply, finish, reasoning, _usage(entry.get("usage")), latency_s=float(delay_s))
+    return Completion(
+        reply,
+        finish,
+        reasoning,
+        _usage(entry.get("usage")),
+        latency_s=float(delay_s),
+        logprob=_number(entry, "logprob"),
+        entropy=_number(entry, "entropy"),
+    )
+
+
+def _number(entry: dict[str, Any], name: str) -> float | None:
+    value = entry.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError(f"{name!r} must be a number, not {value!r}")
+    return float(value)
 
 
 def _usage(value: object) -> Usage | None:

@@ -187,6 +187,23 @@ def check_options(sampling: Sampling) -> None:
             raise UsageError(f"--option cannot set {name!r}: rise sets it itself")
 
 
+def check_logprobs(completion: Completion, sampling: Sampling, endpoint: Endpoint) -> None:
+    """`UsageError` if the probabilities that were asked for did not come with the reply."""
+    wanted = sampling.logprobs
+    if wanted is None or completion.finish_reason != "stop":
+        return
+    if completion.logprob is None or (wanted > 0 and completion.entropy is None):
+        raise no_logprobs(f"{endpoint.provider}:{endpoint.model}")
+
+
+def no_logprobs(model: str) -> UsageError:
+    """What to say where a model does not tell its tokens' probabilities."""
+    return UsageError(
+        f"{model!r} does not tell the probabilities of its tokens, which --vote entropy and --confidence "
+        "logprob need; choose another vote and confidence, or another model"
+    )
+
+
 def seed_of(seed: int, key: CallKey) -> int:
     """The seed to send with a call: the user's own for the first turn of the first chain, and for every
     other one drawn from it, or chains that ask the same would all be told the same. 31 bits, and the

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rise_cli.check import Check
 
 
+_ALTERNATIVES = 5  # to each token: as many as every provider that shows any is willing to show
 _USUAL_REPLY = 512  # tokens; what the embedded model is held to
 _USUAL_SLOTS = 20
 
@@ -186,8 +187,24 @@ def sampling(settings: Settings) -> Sampling:
         max_tokens=settings.max_tokens,
         seed=settings.seed,
         reasoning_effort=settings.reasoning_effort,
+        logprobs=_logprobs(settings),
         extra=settings.option,
     )
+
+
+def _logprobs(settings: Settings) -> int | None:
+    """How many alternatives to each token are asked for; None: no probabilities at all."""
+    if settings.vote is Vote.ENTROPY:
+        return _ALTERNATIVES
+    return 0 if settings.confidence == "logprob" else None
+
+
+def _check_capable(settings: Settings, at: Endpoint) -> None:
+    """Refuse what the provider's wire has no words for."""
+    if _logprobs(settings) is not None and at.provider.wire == "anthropic":
+        from rise_cli.chat.wire import no_logprobs
+
+        raise no_logprobs(at.name)
 
 
 @dataclass(frozen=True)
@@ -256,6 +273,7 @@ def attempts(  # noqa: PLR0913 - where the settings become a chat
     from rise_cli.chat.prices import Priced
 
     _check_capped(settings)
+    _check_capable(settings, at)
     asked = sampling(settings)
     chat = connect(
         at.name,

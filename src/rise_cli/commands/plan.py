@@ -176,7 +176,7 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
 def _check_answerable(method: assembly.Method, confidence: str, was: Mapping[str, Any]) -> None:
     """Refuse rules that need what no results file has."""
     vote = method.policy.vote
-    if vote in {Vote.CONSISTENT, Vote.ENTROPY}:
+    if vote is Vote.CONSISTENT or (vote is Vote.ENTROPY and was.get("vote") != vote):
         needs = "asks the model" if vote is Vote.CONSISTENT else "needs the entropies of the tokens"
         raise UsageError(
             f"a replay asks nobody and has replies alone, and --vote {vote} {needs}; name another, such as "

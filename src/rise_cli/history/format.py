@@ -87,6 +87,10 @@ class RecordedTurn:
     usage: RecordedUsage | None
     cost_usd: float | None
     """Null if the price is not known, or if an attempt was lost that may be charged for."""
+    logprob: float | None
+    """The mean natural logarithm of the probabilities of the reply's tokens, where it was asked for."""
+    entropy: float | None
+    """The mean entropy of the reply's tokens in nats, where it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

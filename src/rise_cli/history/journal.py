@@ -26,7 +26,7 @@ from rise_cli.errors import ConfigurationError, RiseError, UsageError
 JournalKey = tuple[str, str, int, int, str]
 """Digest of the settings, key of the problem, chain, turn, purpose."""
 
-VERSION = 1
+VERSION = 2
 """Of the table and of the JSON in it. Raise it with any change to either."""
 
 _APPLICATION = 0x52495345  # "RISE" in ASCII, at a fixed place in the file's header
@@ -248,6 +248,8 @@ def _written(completion: Completion) -> dict[str, object]:
         },
         "cost_usd": completion.cost_usd,
         "latency_s": completion.latency_s,
+        "logprob": completion.logprob,
+        "entropy": completion.entropy,
     }
 
 

@@ -195,6 +195,8 @@ def _turn(
         latency_s=came.latency_s if came and first else None,
         usage=_usage(came.usage) if came and came.usage and first else None,
         cost_usd=came.cost_usd if came and first and not came.lost_attempts else None,
+        logprob=came.logprob if came else None,
+        entropy=came.entropy if came else None,
     )
 
 

@@ -42,10 +42,10 @@ from rise_cli.settings.wording import path_text, short, shown
 PROJECT_FILE = "rise.toml"
 
 METHOD = frozenset({
-    "turns", "samples", "prompt", "role", "window", "draw", "language", "kind", "vote", "vote_temperature",
-    "tie", "threshold", "patience",
-    "early_stop", "confidence", "strict", "seed", "temperature", "top_p", "max_tokens",
-    "reasoning_effort", "max_cost", "max_tokens_total", "timeout", "deadline",
+    "turns", "samples", "prompt", "role", "window", "draw", "language", "kind", "vote",
+    "vote_temperature", "tie", "threshold", "patience", "early_stop", "confidence", "strict", "seed",
+    "temperature", "top_p", "max_tokens", "reasoning_effort", "max_cost", "max_tokens_total", "timeout",
+    "deadline",
 })  # fmt: skip
 """The settings that a project's file may make."""
 
