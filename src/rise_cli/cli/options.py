@@ -18,6 +18,7 @@ STOPPING = "Stopping and voting"
 MODEL = "Model"
 SPENDING = "Spending and patience with providers"
 OUTPUT = "Output"
+PEOPLE = "People in the loop"
 FIELDS = "Fields of the problems"
 
 

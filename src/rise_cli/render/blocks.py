@@ -34,7 +34,8 @@ def opening(model: str, policy: Policy, page: Page) -> list[Text]:
 
 def heading(call: Call, policy: Policy, page: Page) -> Text:
     """Return `── turn 2/5 · chain 1/3`; the chain only where there are several."""
-    title = f"turn {call.turn}/{policy.turns}"
+    # What a person says about the last turn is worth another one.
+    title = f"turn {call.turn}/{max(call.turn, policy.turns)}"
     if policy.samples > 1:
         title += f" {page.signs.dot} chain {call.chain}/{policy.samples}"
     if call.purpose is not Purpose.ATTEMPT:
@@ -60,6 +61,19 @@ def turn(done: Done, before: Attempt | None, policy: Policy, page: Page) -> list
     return lines
 
 
+def question(attempt: Attempt, policy: Policy, page: Page) -> list[Text]:
+    """Return an attempt as it is put before a person who is to judge it."""
+    lines = [heading(Call(attempt.chain, attempt.turn), policy, page), *page.quoted(attempt.reply)]
+    return lines + page.flow(_read(attempt, page), f"{page.signs.arrow} ")
+
+
+def judged(done: Done, before: Attempt | None, policy: Policy, page: Page) -> list[Text]:
+    """Return what there is to add to `question` once the person has spoken."""
+    parts = [_change(done.attempts[-1], before, page)] if policy.turns > 1 else []
+    parts += [_judged(done.verdict)] if done.verdict else []
+    return page.flow(parts + _spent(done), f"{page.signs.arrow} ")
+
+
 def label(name: str) -> Text:
     """Return the line that stands above text that is not a reply."""
     return Text(f"{name}:", style="dim italic")
@@ -78,13 +92,19 @@ def _said(done: Done, before: Attempt | None, policy: Policy, page: Page) -> lis
         found = "no answer found" if reason == "stop" else f"no answer: {reason}"
         parts = [Text(found, style="yellow")]
     else:
-        parts = [Text(page.clip(attempt.answer, min(60, page.width - 4)), style="bold")]
-        if attempt.confidence is not None:
-            parts.append(Text(f"{amounts.percent(attempt.confidence)} sure"))
+        parts = _read(attempt, page)
         if policy.turns > 1:
             parts.append(_change(attempt, before, page))
     if done.verdict:
         parts.append(_judged(done.verdict))
+    return parts
+
+
+def _read(attempt: Attempt, page: Page) -> list[Text]:
+    """The answer and how sure it is."""
+    parts = [Text(page.clip(attempt.answer or "", min(60, page.width - 4)), style="bold")]
+    if attempt.confidence is not None:
+        parts.append(Text(f"{amounts.percent(attempt.confidence)} sure"))
     return parts
 
 

@@ -34,7 +34,8 @@ def why_stopped(trajectory: Trajectory) -> str:
     turns = max((done.call.turn for done in trajectory.done), default=0)
     after = f"Stopped after turn {turns}" if turns else "Stopped before the first turn"
     if reason is StopReason.TURNS:
-        sentence = f"All {policy.turns} turns were taken." if policy.turns > 1 else _one_turn(policy)
+        allowed = max(policy.turns, turns)
+        sentence = f"All {allowed} turns were taken." if allowed > 1 else _one_turn(policy)
     else:
         sentence = f"{after}: {_because(reason, trajectory)}."
     return sentence if trajectory.end.winner else f"{sentence} No turn gave a usable answer."
@@ -57,6 +58,7 @@ def _because(reason: StopReason, trajectory: Trajectory) -> str:
         StopReason.CONFIDENT: f"the same answer came {times} in a row, at least "
         f"{amounts.percent(policy.threshold)} sure",
         StopReason.ACCEPTED: f"{judge} accepted the answer",
+        StopReason.STOPPED: "a person wanted no further turn",
         StopReason.BUDGET: "the budget does not cover the next call",
         StopReason.DEADLINE: "the time for the question is over",
         StopReason.INTERRUPTED: "interrupted",

@@ -6,6 +6,8 @@ it never grows taller than the screen, where a terminal could not take it back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -15,8 +17,9 @@ from rich.live import Live
 from rich.text import Text
 
 from rise_cli.core.controls import printable
-from rise_cli.core.domain import Call, Done, Trajectory
+from rise_cli.core.domain import Attempt, Call, Done, Trajectory
 from rise_cli.render import blocks
+from rise_cli.render.page import Page
 from rise_cli.render.plain import PlainTranscript
 
 TAIL = 4000
@@ -47,14 +50,20 @@ class _Flight:
 class LiveTranscript(PlainTranscript):
     """A `PlainTranscript` with a live region. Needs a console that is interactive.
 
-    It moves the cursor only between `__enter__` and `ended` or `__exit__`, whichever comes first,
-    and leaves the cursor visible and the region empty, also on Ctrl-C.
+    It moves the cursor only between `__enter__` and `ended` or `__exit__`, whichever comes first, and not
+    while a person is asked. It leaves the cursor visible and the region empty, also on Ctrl-C.
     """
 
     _live: Live | None = None
+    _landed = True
 
     def __enter__(self) -> Self:
         self._flights: dict[Call, _Flight] = {}
+        self._landed = False
+        self._take_off()
+        return self
+
+    def _take_off(self) -> None:
         self._live = Live(
             get_renderable=self._region,
             console=self._page.console,
@@ -65,29 +74,41 @@ class LiveTranscript(PlainTranscript):
             vertical_overflow="crop",
         )
         self._live.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._land()
 
+    @contextmanager
+    def asking(self, attempt: Attempt) -> Iterator[Page]:
+        for call in [call for call in self._flights if call.place == attempt.place]:
+            del self._flights[call]
+        self._stop()
+        try:
+            with super().asking(attempt) as page:
+                yield page
+        finally:
+            if not self._landed:
+                self._take_off()
+
     def asked(self, call: Call) -> None:
         super().asked(call)
-        if self._live:
+        if not self._landed:
             self._flights[call] = _Flight(call, self._clock())
 
     def heard(self, call: Call, text: str, reasoning: bool) -> None:
-        if self._live and call in self._flights:
+        if not self._landed and call in self._flights:
             self._flights[call].hear(text, reasoning)
 
     def restarted(self, call: Call) -> None:
-        if self._live and call in self._flights:
+        if not self._landed and call in self._flights:
             self._flights[call].text = ""
 
     def finished(self, done: Done) -> None:
-        if self._live:
+        if not self._landed:
             self._flights.pop(done.call, None)
+        if self._live:
             # Else the region as last drawn would stand under the turn until the next refresh.
             self._live.refresh()
         super().finished(done)
@@ -97,8 +118,13 @@ class LiveTranscript(PlainTranscript):
         super().ended(trajectory)
 
     def _land(self) -> None:
-        if self._live:
+        if not self._landed:
+            self._landed = True
             self._flights.clear()
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._live:
             live, self._live = self._live, None
             live.stop()
 
