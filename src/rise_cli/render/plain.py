@@ -14,7 +14,7 @@ from rich.text import Text
 from rise_cli.core.controls import printable
 from rise_cli.core.domain import Attempt, Call, Done, Policy, Trajectory
 from rise_cli.render import blocks
-from rise_cli.render.ending import ending
+from rise_cli.render.ending import ending, spent
 from rise_cli.render.page import Page
 
 
@@ -69,4 +69,4 @@ class PlainTranscript:
     def ended(self, trajectory: Trajectory) -> None:
         seconds = self._clock() - self._began if self._began is not None else 0.0
         # The blank line after it sets off what follows on stdout.
-        self._page.show([Text(), *ending(trajectory, seconds, self._page), Text()])
+        self._page.show([Text(), *ending(trajectory, spent(trajectory, seconds), self._page), Text()])
