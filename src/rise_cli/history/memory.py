@@ -149,13 +149,13 @@ class Memory:
                 *([kind] if kind else []),
             )
         else:
-            start = name.lower()
+            start = name.lower() if name.isascii() and name.isalnum() else "\x7f"
             found = self._ask(
                 f"SELECT {_COLUMNS} FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 4",  # noqa: S608
-                printable(start),
-                printable(start) + "\x7f",
+                start,
+                start + "\x7f",
             )
-        if not found or not name:
+        if not found:
             what = "the log is empty" if name == LAST else f"there is no entry {name!r} in the log"
             raise UsageError(f"{what}; `rise log list` shows what there is")
         if len(found) > 1:
