@@ -144,6 +144,10 @@ class Terminal:
         self._child.expect_exact(text.encode())
         self._shown += self._child.before + self._child.after
 
+    def write(self, text: str) -> None:
+        """Type this text."""
+        self._child.send(text)
+
     def press(self, key: str) -> None:
         """Press a control key, such as `c` for Ctrl-C."""
         self._child.sendcontrol(key)
