@@ -12,21 +12,18 @@ keys out of what they save.
 from __future__ import annotations
 
 import json
-import os
 import random
 import sqlite3
-import stat
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 from rise_cli.core.controls import printable
-from rise_cli.errors import ConfigurationError, RiseError, UsageError
+from rise_cli.errors import UsageError
 from rise_cli.history import tables
+from rise_cli.history.database import Database
 from rise_cli.history.record import dumps
 from rise_cli.history.words import joined, query
 
@@ -39,12 +36,9 @@ LAST = "last"
 WAIT_S = 5.0
 """How long a locked database is waited for."""
 
-_EACH_S = 0.25  # of waiting within SQLite, before the whole change is tried again
 _LONGEST = 500  # characters of a question or an answer that a list can show
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, in which "last" cannot be written
 _COLUMNS = "entries.id, at, kind, model, asked, entries.answer, parent"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +78,7 @@ class Memory:
     """
 
     def __init__(self, path: Path, *, wait_s: float = WAIT_S) -> None:
-        self._path, self._wait_s = path, wait_s
-        _create(path)
-        self._db = self._patiently(self._open)
+        self._file = Database(path, wait_s)
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +87,7 @@ class Memory:
         self.close()
 
     def close(self) -> None:
-        self._db.close()
+        self._file.close()
 
     def save(
         self, kind: str, record: Mapping[str, Any], *, parent: str | None = None, at: datetime | None = None
@@ -114,17 +106,17 @@ class Memory:
         )
         texts = tables.texts(record)
 
-        def insert() -> str:
+        def insert(db: sqlite3.Connection) -> str:
             name = new_id(when)
-            row = self._db.execute(
+            row = db.execute(
                 "INSERT INTO entries (id, at, kind, model, asked, answer, parent, record) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (name, *values),
             ).lastrowid
-            tables.index(self._db, row, texts)
+            tables.index(db, row, texts)
             return name
 
-        return self._changed(insert)
+        return self._file.change(insert)
 
     def load(self, name: str, *, kind: str | None = None) -> tuple[Entry, dict[str, Any]]:
         """Return the entry of this name with its record: an id, the start of one, or `last`.
@@ -132,26 +124,29 @@ class Memory:
         `last` is the newest entry of that `kind`, where one is given. Raises UsageError for a name that
         no entry has, or that more than one begins with.
         """
-        entry = self.find(name, kind=kind)
-        ((text,),) = self._ask("SELECT record FROM entries WHERE id = ?", entry.id)
+        *columns, text = self._found(name, kind, f"{_COLUMNS}, record")
+        entry = Entry(*columns)
         try:
             record: dict[str, Any] = json.loads(text)
         except ValueError as error:
-            raise _unusable(self._path, f"is damaged (the entry {entry.id})") from error
+            raise self._file.unusable(f"is damaged (the entry {entry.id})") from error
         return entry, record
 
     def find(self, name: str, *, kind: str | None = None) -> Entry:
         """Return the entry of this name; as `load`."""
+        return Entry(*self._found(name, kind, _COLUMNS))
+
+    def _found(self, name: str, kind: str | None, columns: str) -> Sequence[Any]:
         if name == LAST:
-            of_kind = "WHERE kind = ?" if kind else ""
-            found = self._ask(
-                f"SELECT {_COLUMNS} FROM entries {of_kind} ORDER BY row DESC LIMIT 1",  # noqa: S608 - ours
-                *([kind] if kind else []),
+            found = self._file.ask(
+                f"SELECT {columns} FROM entries WHERE kind = coalesce(?, kind) "  # noqa: S608 - ours
+                "ORDER BY row DESC LIMIT 1",
+                kind,
             )
         else:
             start = name.lower() if name.isascii() and name.isalnum() else "\x7f"
-            found = self._ask(
-                f"SELECT {_COLUMNS} FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 4",  # noqa: S608
+            found = self._file.ask(
+                f"SELECT {columns} FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 4",  # noqa: S608
                 start,
                 start + "\x7f",
             )
@@ -161,13 +156,14 @@ class Memory:
         if len(found) > 1:
             some = ", ".join(row[0] for row in found[:3])
             raise UsageError(f"{name!r} is the start of {some}{' …' * (len(found) > 3)}; give more of it")
-        return Entry(*found[0])
+        first: Sequence[Any] = found[0]
+        return first
 
     def newest(self, limit: int) -> list[Entry]:
         """Return the last `limit` entries, newest first."""
         return [
             Entry(*row)
-            for row in self._ask(
+            for row in self._file.ask(
                 f"SELECT {_COLUMNS} FROM entries ORDER BY row DESC LIMIT ?",  # noqa: S608 - ours
                 limit,
             )
@@ -179,7 +175,7 @@ class Memory:
         Words are searched for as they are, in any case and without accents; one that ends in `*` is the
         start of a word. Raises UsageError where there is no letter or digit in any of them.
         """
-        found = self._ask(
+        found = self._file.ask(
             f"SELECT {_COLUMNS}, snippet(words, -1, '', '', '…', 16) "  # noqa: S608 - ours
             "FROM words JOIN entries ON entries.row = words.rowid "
             "WHERE words MATCH ? ORDER BY rank, entries.row DESC LIMIT ?",
@@ -191,71 +187,26 @@ class Memory:
     def before(self, when: datetime) -> list[str]:
         """Return the ids of all entries that are older, oldest first."""
         at = when.astimezone(UTC).isoformat(timespec="milliseconds")
-        return [row[0] for row in self._ask("SELECT id FROM entries WHERE at < ? ORDER BY row", at)]
+        return [row[0] for row in self._file.ask("SELECT id FROM entries WHERE at < ? ORDER BY row", at)]
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete entries by their whole ids, so that nothing of them is left in the file. Return how many."""
 
-        def remove() -> int:
+        def remove(db: sqlite3.Connection) -> int:
             count = 0
             for name in ids:
-                rows = self._db.execute("SELECT row FROM entries WHERE id = ?", (name,)).fetchall()
+                rows = db.execute("SELECT row FROM entries WHERE id = ?", (name,)).fetchall()
                 for row in rows:
-                    self._db.execute("DELETE FROM words WHERE rowid = ?", row)
-                    self._db.execute("DELETE FROM entries WHERE row = ?", row)
+                    db.execute("DELETE FROM words WHERE rowid = ?", row)
+                    db.execute("DELETE FROM entries WHERE row = ?", row)
                     count += 1
             # The index only marks what is gone, until it is merged.
-            self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
+            db.execute("INSERT INTO words (words) VALUES ('optimize')")
             return count
 
-        deleted = self._changed(remove)
-        # Another reader may be at work, or the disk be full: then the room is used again later.
-        with suppress(sqlite3.OperationalError):
-            self._db.execute("VACUUM")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        deleted = self._file.change(remove)
+        self._file.shrink()
         return deleted
-
-    def _ask(self, statement: str, *values: object) -> list[Any]:
-        return self._patiently(lambda: self._db.execute(statement, values).fetchall())
-
-    def _changed(self, change: Callable[[], T]) -> T:
-        def whole() -> T:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                result = change()
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-            return result
-
-        return self._patiently(whole)
-
-    def _open(self) -> sqlite3.Connection:
-        # Autocommit: every statement is on its own, and `BEGIN` is said where it is not.
-        db = sqlite3.connect(self._path, isolation_level=None, timeout=_EACH_S)
-        try:
-            tables.prepare(db, lambda why: _unusable(self._path, why))
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _patiently(self, act: Callable[[], T]) -> T:
-        """Return what `act` does, tried again while the database is locked, or its id was just taken."""
-        end = time.monotonic() + self._wait_s
-        while True:
-            try:
-                return act()
-            except sqlite3.Error as error:
-                code = getattr(error, "sqlite_errorcode", 0)
-                again = code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or (
-                    code == sqlite3.SQLITE_CONSTRAINT_UNIQUE
-                )
-                if not again or time.monotonic() >= end:
-                    raise _translated(self._path, error) from error
-            time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - so that two do not meet again
 
 
 def new_id(at: datetime) -> str:
@@ -269,42 +220,3 @@ def new_id(at: datetime) -> str:
 
 def _line(text: str) -> str:
     return " ".join(printable(text[: 2 * _LONGEST]).split())[:_LONGEST]
-
-
-def _create(path: Path) -> None:
-    """See that the file is there and that nobody else may read it."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            # SQLite gives its companions the mode that it finds here.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        # Not opened again: closing it would let go of the locks that this process has on it.
-        if stat.S_IMODE(path.stat().st_mode) != 0o600:
-            path.chmod(0o600)
-    except (OSError, ValueError) as error:
-        raise _unopenable(path, getattr(error, "strerror", None) or str(error)) from error
-
-
-def _translated(path: Path, error: sqlite3.Error) -> Exception:
-    """Our own error for SQLite's. https://www.sqlite.org/rescode.html"""
-    if isinstance(error, sqlite3.ProgrammingError):
-        return error  # a bug of ours
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return RiseError(f"the log {str(path)!r} is locked by another process; end that one")
-        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
-            return RiseError(f"the log {str(path)!r} cannot be written ({error}); make room on its disk")
-        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return _unopenable(path, str(error))
-    return _unusable(path, f"is damaged ({error})")
-
-
-def _unusable(path: Path, why: str) -> ConfigurationError:
-    return ConfigurationError(f"the log {str(path)!r} {why}; move it away to begin a new one")
-
-
-def _unopenable(path: Path, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the log {str(path)!r} cannot be opened ({why}); name another file with RISE_LOG_FILE, or use "
-        "--no-log"
-    )
