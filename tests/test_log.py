@@ -78,6 +78,7 @@ def test_nothing_is_kept_where_nobody_wants_it(
     assert not log_file(rise).exists()
     assert entries(rise) == []
     assert rise("log", "list").err == f"rise: nothing is kept yet in {str(log_file(rise))!r}\n"
+    assert rise("log", "search", "x").code == 2
 
 
 def test_a_dry_run_is_no_run(rise: Program) -> None:
@@ -466,6 +467,7 @@ def test_delete_by_id_by_age_and_everything(rise: Program, three: list[str]) -> 
     assert rise("log", "delete", "--before", "2020-01-01", "--yes").err == "rise: deleted 0 entries\n"
     assert rise("log", "delete", "--before", "2999-12-31", "--yes").err == "rise: deleted 2 entries\n"
     assert rise("log", "delete", "--all", "--yes").err == "rise: deleted 0 entries\n"
+    assert (rise("log", "list").code, "nothing is kept yet" in rise("log", "list").err) == (0, True)
     assert b"Two?" not in log_file(rise).read_bytes()
 
 

@@ -38,7 +38,7 @@ log = typer.Typer(
     epilog=examples("rise log list -n 5", "rise log list --json | jq -r '.[].id'"),
 )
 def log_list(limit: _Limit = 20, as_json: _Json = False) -> None:
-    """List the newest entries: id, time, model, question and answer. A batch is one entry."""
+    """List the newest runs: id, time, model, question, answer. A batch is one entry."""
     from rise_cli.commands.log import list_entries
 
     list_entries(limit, as_json)
@@ -63,7 +63,10 @@ def log_show(
         Path | None, typer.Option("--svg", metavar="FILE", help="Save the transcript as a picture.")
     ] = None,
 ) -> None:
-    """Show a run's transcript again, or of a batch its summary and where its results are."""
+    """Show a run's transcript again.
+
+    Of a batch it shows the summary, and where the results are.
+    """
     from rise_cli.commands.log import show_entry
 
     show_entry(name, as_json, svg)
@@ -80,7 +83,10 @@ def log_search(
     limit: _Limit = 20,
     as_json: _Json = False,
 ) -> None:
-    """Find runs by the words of their question, answer, replies and context, best match first."""
+    """Find runs by their words, best match first.
+
+    Question, answer, replies and context are searched, in any case and without accents.
+    """
     from rise_cli.commands.log import search_entries
 
     search_entries(words, limit, as_json)
@@ -96,7 +102,7 @@ def log_search(
 )
 def log_delete(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, starts of ids, or 'last'.")
+        list[str] | None, typer.Argument(metavar="ID", help="Ids, starts of ids, or 'last'.")
     ] = None,
     before: Annotated[
         str | None, typer.Option("--before", metavar="DATE", help="Delete all that is older.")
@@ -104,7 +110,7 @@ def log_delete(
     everything: Annotated[bool, typer.Option("--all", help="Delete all entries.")] = False,
     sure: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask first.")] = False,
 ) -> None:
-    """Delete entries for good. Asks first."""
+    """Delete runs for good, after asking."""
     from rise_cli.commands.log import delete_entries
 
     delete_entries(names or [], before, everything, sure)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rise_cli.commands.remember import kept
 from rise_cli.core.controls import printable
 from rise_cli.errors import UsageError
 from rise_cli.history.memory import BATCH, Entry, Hit, Memory
@@ -25,17 +26,18 @@ _PICTURE = 80  # cells; what fits a README
 def list_entries(limit: int, as_json: bool) -> None:
     """Print the newest entries, newest first."""
     path = log_path(os.environ)
-    if not path.exists():
-        _list([], as_json)
+    entries: list[Entry] = []
+    if path.exists():
+        with Memory(path) as memory:
+            entries = memory.newest(limit)
+    _list([Hit(entry, "") for entry in entries], as_json)
+    if not entries:
         _say(f"nothing is kept yet in {str(path)!r}")
-        return
-    with Memory(path) as memory:
-        _list([Hit(entry, "") for entry in memory.newest(limit)], as_json)
 
 
 def search_entries(words: Sequence[str], limit: int, as_json: bool) -> None:
     """Print the entries that hold all the words, best match first."""
-    with _memory() as memory:
+    with kept() as memory:
         hits = memory.search(words, limit)
     _list(hits, as_json)
     if not hits:
@@ -46,7 +48,7 @@ def show_entry(name: str, as_json: bool, picture: Path | None) -> None:
     """Print an entry: its transcript, its record as JSON, or its transcript into an SVG file."""
     if as_json and picture is not None:
         raise UsageError("--json and --svg exclude each other; give one of them")
-    with _memory() as memory:
+    with kept() as memory:
         entry, record = memory.load(name)
     if as_json:
         sys.stdout.write(dumps(record) + "\n")
@@ -60,7 +62,7 @@ def delete_entries(names: Sequence[str], before: str | None, everything: bool, s
     """Delete entries by name, by age, or all of them, once somebody has said yes."""
     if sum((bool(names), before is not None, everything)) != 1:
         raise UsageError("name entries to delete, or give one of --before DATE and --all")
-    with _memory() as memory:
+    with kept() as memory:
         if names:
             ids = list(dict.fromkeys(memory.find(name).id for name in names))
         else:
@@ -75,13 +77,6 @@ def delete_entries(names: Sequence[str], before: str | None, everything: bool, s
 def show_path() -> None:
     """Print where the log is, or would be."""
     sys.stdout.write(f"{printable(str(log_path(os.environ)))}\n")
-
-
-def _memory() -> Memory:
-    path = log_path(os.environ)
-    if not path.exists():
-        raise UsageError(f"nothing is kept yet in {str(path)!r}; ask something first")
-    return Memory(path)
 
 
 def _list(hits: Sequence[Hit], as_json: bool) -> None:

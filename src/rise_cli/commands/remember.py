@@ -1,4 +1,4 @@
-"""What is kept of a run once its result is out. Whatever goes wrong here is a warning, nothing more."""
+"""What is kept of a run once its result is out. Whatever goes wrong with that is a warning, nothing more."""
 
 from __future__ import annotations
 
@@ -10,12 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands.wish import STDIO
-from rise_cli.errors import RiseError
+from rise_cli.errors import RiseError, UsageError
 
 if TYPE_CHECKING:
     from rise_cli.commands.plan import Plan
+    from rise_cli.history.memory import Memory
 
 _SHORTEST_KEY = 8  # what servers without keys are given instead is shorter, and may stand in any text
+
+
+def kept() -> Memory:
+    """Open what was kept so far. Raises UsageError where nothing was, and as `Memory` does."""
+    from rise_cli.history.memory import Memory
+    from rise_cli.settings import log_path
+
+    path = log_path(os.environ)
+    if not path.exists():
+        raise UsageError(f"nothing is kept yet in {str(path)!r}; ask something first")
+    return Memory(path)
 
 
 def remember_ask(

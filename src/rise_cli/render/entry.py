@@ -25,7 +25,7 @@ def row(name: str, at: datetime, model: str, page: Page) -> Text:
     """Return the line of ours that an entry begins with; the time is local."""
     clock = f"{at.astimezone():%Y-%m-%d %H:%M}"
     room = page.width - len(name) - len(clock) - 4
-    shown = page.clip(model, room) if room >= 6 else ""
+    shown = page.clip(model, room) if room >= 12 else ""
     return Text.assemble((name, "bold"), "  ", (clock, "dim"), "  " if shown else "", (shown, "dim"))
 
 
