@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from loopback import Loopback, Reply, Seen, Status
-from running import KEYS, PLAIN_KEY, Program, Result, at
+from loopback import Loopback, Reply, Seen, Stall, Status
+from running import KEYS, PLAIN_KEY, Program, Result, at, wait_until
 from wires import KEY
+
+from rise_cli.history.memory import ASK, Memory
 
 SEVEN = Reply("Count: 3 and 4.\nAnswer: 7\nConfidence: 60%")
 EIGHT = Reply("Count again: 3 and 5.\nAnswer: 8\nConfidence: 70%")
@@ -108,6 +111,16 @@ def test_what_failed_is_kept_too(rise: Program, wire: str) -> None:
     assert (entry["answer"], shown.code) == (None, 0)
     assert "no answer" in rise("log", "list").out
     assert "no thanks" in shown.out
+
+
+def test_a_run_that_was_interrupted_is_kept_with_its_vote_so_far(rise: Program, wire: str) -> None:
+    with Loopback([EIGHT, Stall(seconds=60)]) as server:
+        process = rise.start("ask", QUESTION, *at(wire, server), "--stream", env=KEYS)
+        wait_until(lambda: len(server.seen) == 2)
+        process.send_signal(signal.SIGINT)
+        assert rise.wait(process, KEYS).code == 130
+    assert [entry["answer"] for entry in entries(rise)] == ["8"]
+    assert "Stopped after turn 1: interrupted." in rise("log", "show", "last").out
 
 
 def test_an_answer_that_nobody_read_is_kept(rise: Program, script: tuple[str, ...]) -> None:
@@ -308,6 +321,15 @@ def test_show_takes_a_part_of_an_id(rise: Program, script: tuple[str, ...]) -> N
     rise("ask", QUESTION, *script)
     name = entries(rise)[0]["id"]
     assert rise("log", "show", name[:7]).out == rise("log", "show", "last").out != ""
+
+
+def test_show_says_what_a_run_continues(rise: Program, script: tuple[str, ...]) -> None:
+    record = rise("ask", QUESTION, *script, "--json").record
+    with Memory(log_file(rise)) as memory:
+        first = memory.find("last").id
+        memory.save(ASK, record, parent=first)
+    assert f"\ncontinues {first}\n" in rise("log", "show", "last").out
+    assert "continues" not in rise("log", "show", first).out
 
 
 @pytest.mark.parametrize("command", ["show", "delete"])

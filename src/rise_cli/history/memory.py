@@ -136,29 +136,6 @@ class Memory:
         """Return the entry of this name; as `load`."""
         return Entry(*self._found(name, kind, _COLUMNS))
 
-    def _found(self, name: str, kind: str | None, columns: str) -> Sequence[Any]:
-        if name == LAST:
-            found = self._file.ask(
-                f"SELECT {columns} FROM entries WHERE kind = coalesce(?, kind) "  # noqa: S608 - ours
-                "ORDER BY row DESC LIMIT 1",
-                kind,
-            )
-        else:
-            start = name.lower() if name.isascii() and name.isalnum() else "\x7f"
-            found = self._file.ask(
-                f"SELECT {columns} FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 4",  # noqa: S608
-                start,
-                start + "\x7f",
-            )
-        if not found:
-            what = "the log is empty" if name == LAST else f"there is no entry {name!r} in the log"
-            raise UsageError(f"{what}; `rise log list` shows what there is")
-        if len(found) > 1:
-            some = ", ".join(row[0] for row in found[:3])
-            raise UsageError(f"{name!r} is the start of {some}{' …' * (len(found) > 3)}; give more of it")
-        first: Sequence[Any] = found[0]
-        return first
-
     def newest(self, limit: int) -> list[Entry]:
         """Return the last `limit` entries, newest first."""
         return [
@@ -207,6 +184,29 @@ class Memory:
         deleted = self._file.change(remove)
         self._file.shrink()
         return deleted
+
+    def _found(self, name: str, kind: str | None, columns: str) -> Sequence[Any]:
+        if name == LAST:
+            found = self._file.ask(
+                f"SELECT {columns} FROM entries WHERE kind = coalesce(?, kind) "  # noqa: S608 - ours
+                "ORDER BY row DESC LIMIT 1",
+                kind,
+            )
+        else:
+            start = name.lower() if name.isascii() and name.isalnum() else "\x7f"
+            found = self._file.ask(
+                f"SELECT {columns} FROM entries WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 4",  # noqa: S608
+                start,
+                start + "\x7f",
+            )
+        if not found:
+            what = "the log is empty" if name == LAST else f"there is no entry {name!r} in the log"
+            raise UsageError(f"{what}; `rise log list` shows what there is")
+        if len(found) > 1:
+            some = ", ".join(row[0] for row in found[:3])
+            raise UsageError(f"{name!r} is the start of {some}{' …' * (len(found) > 3)}; give more of it")
+        first: Sequence[Any] = found[0]
+        return first
 
 
 def new_id(at: datetime) -> str:
