@@ -153,6 +153,10 @@ class Terminal:
             return str(shown.decode())
         return ""
 
+    def write(self, text: str) -> None:
+        """Type this text."""
+        self._child.send(text)
+
     def press(self, key: str) -> None:
         """Press a control key, such as `c` for Ctrl-C."""
         self._child.sendcontrol(key)

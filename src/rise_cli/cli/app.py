@@ -12,6 +12,7 @@ import typer
 
 from rise_cli.cli.batching import BATCH_EXAMPLES, batch
 from rise_cli.cli.help import Command, Group, examples
+from rise_cli.cli.logging import log
 from rise_cli.cli.options import OUTPUT, PEOPLE, takes_options
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -28,6 +29,7 @@ app = typer.Typer(
         'rise ask "Is 91 prime? Answer yes or no." --turns 5 -m openai:gpt-6-luna',
         "rise ask --check 'python verify.py' < question.txt",
         "rise batch problems.jsonl -o results.jsonl",
+        "rise log show last",
         "rise models",
     ),
 )
@@ -131,6 +133,8 @@ def ask(
 
 
 app.command(cls=Command, context_settings=_SETTINGS, epilog=BATCH_EXAMPLES)(batch)
+
+app.add_typer(log, name="log")
 
 prompts = typer.Typer(
     cls=Group,

@@ -69,6 +69,7 @@ OPTIONS = (
     Opt("max_retries", ("--max-retries",), int, "N", "Retries of a failed call. [default: 6]", SPENDING),
     Opt("max_wait", ("--max-wait",), float, "SECONDS", "Longest Retry-After to sit out. [default: 120]", SPENDING),
     Opt("concurrency", ("--concurrency",), int, "N", "Most calls in flight. [default: 20]", SPENDING),
+    Opt("log", ("--log/--no-log",), bool, None, "Keep the run in your own log (see rise log). [default: log]", OUTPUT),
     Opt("color", ("--color",), str, "WHEN", "auto, always or never. [default: auto]", OUTPUT),
 )  # fmt: skip
 

@@ -230,24 +230,42 @@ def _conclude(job: Job, trajectory: Trajectory, fatal: RiseError | None) -> int:
     """Print the result and say by the exit code, and on stderr, how far it can be relied on."""
     from rise_cli.render.result import answer_text
 
+    log = job.resolved.settings.log
+    record = _record(job, trajectory) if job.output.json or log else {}
     verdict = _verdict(job, trajectory) if fatal is None else type(fatal)(f"{fatal}; {_so_far(trajectory)}")
-    if job.output.json:
-        from rise_cli.history.record import dumps, to_record
+    try:
+        if job.output.json:
+            from rise_cli.history.record import dumps
 
-        record = to_record(
-            trajectory,
-            index=None,
-            model=job.at.name,
-            settings=_settings_of(job),
-            oracle=job.judge is not None,
-        )
-        sys.stdout.write(dumps(record) + "\n")
-    elif fatal is None and not isinstance(verdict, NoMajority | Interrupted):
-        sys.stdout.write(answer_text(trajectory.end, job.output.full))
-    sys.stdout.flush()
+            sys.stdout.write(dumps(record) + "\n")
+        elif fatal is None and not isinstance(verdict, NoMajority | Interrupted):
+            sys.stdout.write(answer_text(trajectory.end, job.output.full))
+        sys.stdout.flush()
+    finally:
+        # Also where nobody reads stdout any more: the answer was paid for.
+        if log:
+            _remember(job, record)
     if verdict is not None:
         raise verdict
     return 0
+
+
+def _record(job: Job, trajectory: Trajectory) -> dict[str, object]:
+    from rise_cli.history.record import to_record
+
+    return to_record(
+        trajectory,
+        index=None,
+        model=job.at.name,
+        settings=_settings_of(job),
+        oracle=job.judge is not None,
+    )
+
+
+def _remember(job: Job, record: dict[str, object]) -> None:
+    from rise_cli.commands.remember import remember_ask
+
+    remember_ask(record, key=job.at.key, verbose=job.output.verbose, quiet=job.output.quiet)
 
 
 def _verdict(job: Job, trajectory: Trajectory) -> RiseError | None:

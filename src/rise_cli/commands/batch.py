@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands import plan as planning
 from rise_cli.commands.plan import Plan
+from rise_cli.commands.remember import remember_batch
 from rise_cli.commands.wish import STDIO, Wish, output
 from rise_cli.compare import Comparer
 from rise_cli.core.domain import Shape, StopReason, Trajectory
@@ -66,6 +67,8 @@ def batch(problems: str, fields: Fields, wish: Wish, flags: Mapping[str, object]
             plan = planning.replay(wish.replay, recording, flags)
         run = _Run(problems, fields, replace(wish, out=out), plan)
         end = run.go(notices)
+    if plan.resolved.settings.log:
+        remember_batch(plan, problems, out, run.summary, ended=end.value, quiet=wish.quiet)
     return run.conclude(end)
 
 
@@ -82,7 +85,7 @@ class _Run:
         self._ok = self._failed = 0
         self._book: Book | None = None
         self._driver: Driver | None = None
-        self._summary: dict[str, object] = {}
+        self.summary: dict[str, object] = {}
 
     def go(self, notices: list[str]) -> End:
         """Run it, and show and write the summary."""
@@ -247,20 +250,20 @@ class _Run:
         totals, seconds = self._book.totals, time.monotonic() - self._began
         if self._wish.out == STDIO:
             self._ok, self._failed = totals.ok, totals.failed
-        if self._wish.quiet and self._wish.summary is None:
+        if self._wish.quiet and self._wish.summary is None and not self._plan.resolved.settings.log:
             return
         whole = totals
         if self._book.earlier:
             whole = Totals()
             for record in recorded(Path(str(self._wish.out))):
                 whole.add(record)
-        self._summary = {**whole.summary(seconds, totals.problems), "retries": self._retries}
+        self.summary = {**whole.summary(seconds, totals.problems), "retries": self._retries}
         if not self._wish.quiet:
-            sys.stderr.write(table(self._summary))
+            sys.stderr.write(table(self.summary))
             sys.stderr.flush()
         if self._wish.summary is not None:
             try:
-                self._wish.summary.write_text(json.dumps(self._summary, indent=2) + "\n", encoding="utf-8")
+                self._wish.summary.write_text(json.dumps(self.summary, indent=2) + "\n", encoding="utf-8")
             except OSError as error:
                 name = str(self._wish.summary)
                 raise RiseError(f"cannot write the summary to {name!r}: {error.strerror}") from None

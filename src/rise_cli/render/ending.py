@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from rise_cli.core.domain import Policy, StopReason, Tally, Trajectory, Vote
 from rise_cli.history.outcome import cost
-from rise_cli.history.record import total
+from rise_cli.history.record import RecordedTotal, total
 from rise_cli.render import amounts
 from rise_cli.render.page import INDENT, Page
 
@@ -18,14 +20,28 @@ _BAR = 24  # cells of a full bar, where there is room
 _GAP = "  "
 
 
-def ending(trajectory: Trajectory, seconds: float, page: Page) -> list[Text]:
-    """Return the last block. `seconds` is how long the run took on a person's clock."""
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run took: its tokens, its price where it is known, and its time on a person's clock."""
+
+    total: RecordedTotal
+    usd: float | None
+    seconds: float
+
+
+def spent(trajectory: Trajectory, seconds: float) -> Spent:
+    """Return the sums over the calls of a run."""
+    return Spent(total(trajectory.done), cost(trajectory.done), seconds)
+
+
+def ending(trajectory: Trajectory, took: Spent, page: Page) -> list[Text]:
+    """Return the last block."""
     lines: list[Text] = []
     if sum(tally.count for tally in trajectory.end.votes) > 1:
         lines += _vote(trajectory, page)
     sentence = Text(why_stopped(trajectory), style="" if trajectory.end.winner else "yellow")
     lines += sentence.wrap(page.console, page.width)
-    return lines + _totals(trajectory, seconds, page)
+    return lines + _totals(trajectory, took, page)
 
 
 def why_stopped(trajectory: Trajectory) -> str:
@@ -111,8 +127,8 @@ def _figures(votes: tuple[Tally, ...], *, confidence: bool) -> list[str]:
     ]
 
 
-def _totals(trajectory: Trajectory, seconds: float, page: Page) -> list[Text]:
-    spent, usd = total(trajectory.done), cost(trajectory.done)
+def _totals(trajectory: Trajectory, took: Spent, page: Page) -> list[Text]:
+    spent, usd = took.total, took.usd
     turns = max((done.call.turn for done in trajectory.done), default=0)
     parts = [amounts.counted(turns, "turn")]
     if spent.requests != turns:
@@ -122,5 +138,5 @@ def _totals(trajectory: Trajectory, seconds: float, page: Page) -> list[Text]:
     else:
         parts.append("tokens unknown")
     parts.append("cost unknown" if usd is None else amounts.money(usd))
-    parts.append(amounts.duration(seconds))
+    parts.append(amounts.duration(took.seconds))
     return page.flow([Text(part, style="dim") for part in parts], "")

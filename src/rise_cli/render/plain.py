@@ -15,7 +15,7 @@ from rich.text import Text
 from rise_cli.core.controls import printable
 from rise_cli.core.domain import Attempt, Call, Done, Place, Policy, Purpose, Trajectory
 from rise_cli.render import blocks
-from rise_cli.render.ending import ending
+from rise_cli.render.ending import ending, spent
 from rise_cli.render.page import Page
 
 
@@ -89,7 +89,7 @@ class PlainTranscript:
     def ended(self, trajectory: Trajectory) -> None:
         seconds = self._clock() - self._began if self._began is not None else 0.0
         # The blank line after it sets off what follows on stdout.
-        self._show([Text(), *ending(trajectory, seconds, self._page), Text()])
+        self._show([Text(), *ending(trajectory, spent(trajectory, seconds), self._page), Text()])
 
     def _show(self, lines: list[Text]) -> None:
         if self._held is None:
