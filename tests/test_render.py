@@ -100,11 +100,13 @@ def trajectory(
     return Trajectory(Problem("q", "Is 91 prime?"), policy, finished, end)
 
 
-def shown(run: Trajectory, width: int = 80, notices: tuple[str, ...] = ()) -> str:
+def shown(run: Trajectory, width: int = 80, notices: tuple[str, ...] = (), full: bool = False) -> str:
     """The plain transcript of `run`."""
     stream = io.StringIO()
     console = Console(file=stream, width=width, height=24, color_system=None, force_terminal=False)
-    with PlainTranscript(console, model="openai:m", policy=run.policy, clock=ticking()) as transcript:
+    with PlainTranscript(
+        console, model="openai:m", policy=run.policy, clock=ticking(), full=full
+    ) as transcript:
         for one in run.done:
             transcript.asked(one.call)
             transcript.finished(one)
@@ -162,9 +164,12 @@ def test_no_line_is_wider_than_the_screen_or_ends_in_a_space(width: int) -> None
         assert line == line.rstrip()
 
 
-def test_reply_is_printed_whole() -> None:
-    reply = "\n".join(f"line {number}" for number in range(3000))
-    assert all(f"  line {number}\n" in shown(trajectory(done(1, "x", reply))) for number in (0, 1500, 2999))
+def test_long_replies_are_folded_unless_all_is_wanted() -> None:
+    run = trajectory(done(1, "x", "\n".join(f"line {number}" for number in range(3000))))
+    whole, folded = shown(run, full=True), shown(run)
+    assert all(f"  line {number}\n" in whole for number in (0, 1500, 2999))
+    assert "  line 11\n  … 2,988 more lines\n→ x" in folded
+    assert "more lines" not in whole
 
 
 @pytest.mark.parametrize(
@@ -180,10 +185,7 @@ def test_reply_is_printed_whole() -> None:
         (done(1, "A", verdict=Verdict(0.0, None, False, "person")), "rejected by a person"),
         (done(1, "A", verdict=Verdict(None, None, False, "check")), "not judged by the check"),
         (done(1, "A", completion=Completion("A", reasoning="hmm")), "reasoning:\n  hmm\nreply:\n  A\n"),
-        (
-            Done(Call(1, 2, Purpose.RATE), Completion("80"), rating=0.8),
-            "── turn 2/5 · rate\n  80\n→ rated 80%",
-        ),
+        (Done(Call(1, 2, Purpose.RATE), Completion("80"), rating=0.8), "up to 5 turns\n→ rated 80% · 0.0 s"),
     ],
 )
 def test_turn_says_how_it_went(finished: Done, expected: str) -> None:

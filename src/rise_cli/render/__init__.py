@@ -38,7 +38,7 @@ def observer(
     """Return the observer for `stream` (stderr), to be entered with `with` around the run.
 
     A terminal gets the transcript unless it is told to be quiet; anything else gets notices alone
-    unless it is told to be verbose. `color` is `auto`, `always` or `never`.
+    unless it is told to be verbose, when nothing is folded either. `color` is `auto`, `always` or `never`.
     """
     if verbosity is Verbosity.QUIET:
         return Quiet(stream, silent=True)
@@ -50,4 +50,4 @@ def observer(
 
     console = make_console(stream, color, env)
     transcript = LiveTranscript if console.is_interactive else PlainTranscript
-    return transcript(console, model=model, policy=policy)
+    return transcript(console, model=model, policy=policy, full=verbosity is Verbosity.VERBOSE)

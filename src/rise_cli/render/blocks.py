@@ -1,63 +1,129 @@
-"""The blocks of a transcript: its opening, and each turn. Values in, lines of text out.
+"""The blocks of a transcript: its opening, and each finished call. Values in, lines of text out.
 
 A turn is a heading, the reply, and a summary that says what the turn came to:
 
     ── turn 2/5 · chain 1/3
       91 = 7 × 13, so it is not prime.
-      Answer: No
-    → No · 90% sure · kept · 216 in (96 cached), 40 out · $0.0004 · 1.2 s
+      Answer: [-Yes-]{+No+}
+    → No · 90% sure · changed from Yes · 216 in (96 cached), 40 out · $0.0004 · 1.2 s
+
+Where a reply revises another, what changed is shown; the whole of it where most of it changed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rich.cells import cell_len
 from rich.text import Text
 
-from rise_cli.core.domain import Attempt, Call, Completion, Done, Failure, Policy, Purpose, Verdict
+from rise_cli.core.domain import (
+    Attempt,
+    Call,
+    Completion,
+    Done,
+    Failure,
+    Place,
+    Policy,
+    Purpose,
+    Shape,
+    Verdict,
+)
+from rise_cli.core.shapes import whole
+from rise_cli.core.stopping import turns_allowed
 from rise_cli.render import amounts
+from rise_cli.render.changes import changes
 from rise_cli.render.page import Page
 
-FEEDBACK_LINES = 4
-REASONING_LINES = 4
+REPLY_LINES = 12
+ASIDE_LINES = 4
+"""Lines of a reply, and of what stands beside it, that are shown before the rest is folded away."""
 
+_ANSWER = 60  # cells; a longer answer is a text
+_REVISING = {Shape.REVISE, Shape.REFINE, Shape.SINGLE}
 _BY = {"check": "by the check", "person": "by a person", "reference": "by the reference"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How calls are shown: on which page, under which rules, `full` or folded."""
+
+    page: Page
+    policy: Policy
+    full: bool = False
+
+    def on(self, page: Page) -> View:
+        """The same on another page."""
+        return replace(self, page=page)
+
+    def fold(self, text: str, lines: int, style: str = "") -> list[Text]:
+        return self.page.quoted(text, style) if self.full else self.page.fold(text, lines, style)
 
 
 def opening(model: str, policy: Policy, page: Page) -> list[Text]:
     """Return who is asked, and how often at most."""
     parts = [Text(page.clip(model, page.width), style="dim")]
-    if policy.turns > 1:
-        parts.append(Text(f"up to {policy.turns} turns", style="dim"))
+    if most_turns(policy) > 1:
+        one = " in one reply" if policy.shape is Shape.SINGLE else ""
+        parts.append(Text(f"up to {policy.turns} turns{one}", style="dim"))
     if policy.samples > 1:
         parts.append(Text(f"{policy.samples} chains", style="dim"))
     return page.flow(parts, "")
 
 
-def heading(call: Call, policy: Policy, page: Page) -> Text:
-    """Return `── turn 2/5 · chain 1/3`; the chain only where there are several."""
-    title = f"turn {call.turn}/{policy.turns}"
+def most_turns(policy: Policy) -> int:
+    """The most turns that a chain can have, be they calls of their own or rounds of one reply."""
+    return policy.turns if policy.shape is Shape.SINGLE else turns_allowed(policy)
+
+
+def heading(call: Call, view: View, turn: int | None = None) -> Text:
+    """Return `── turn 2/5 · chain 1/3`; the chain only where there are several.
+
+    `turn` is the one that is told where a reply holds many.
+    """
+    policy, dot = view.policy, f" {view.page.signs.dot} "
+    if call.purpose is Purpose.SELECT:
+        title = f"select{dot}round {call.turn}" + (f"{dot}group {call.chain}" if call.chain > 1 else "")
+    else:
+        title = f"turn {turn or call.turn}/{most_turns(policy)}"
+        if policy.shape is Shape.SINGLE and call.purpose is Purpose.ATTEMPT and turn is None:
+            title = f"up to {amounts.counted(policy.turns, 'turn')}"
+        if policy.samples > 1:
+            title += f"{dot}chain {call.chain}/{policy.samples}"
+        if call.purpose is not Purpose.ATTEMPT:
+            title += f"{dot}{call.purpose}"
+    return Text.assemble((f"{view.page.signs.rule} ", "dim"), (title, "bold"))
+
+
+def where(place: Place, policy: Policy) -> str:
+    """Return `turn 2, chain 1`, without what there is but one of."""
+    parts = [f"turn {place.turn}"] if most_turns(policy) > 1 else []
     if policy.samples > 1:
-        title += f" {page.signs.dot} chain {call.chain}/{policy.samples}"
-    if call.purpose is not Purpose.ATTEMPT:
-        title += f" {page.signs.dot} {call.purpose}"
-    return Text.assemble((f"{page.signs.rule} ", "dim"), (title, "bold"))
+        parts.append(f"chain {place.chain}")
+    return ", ".join(parts) or "turn 1"
 
 
-def turn(done: Done, before: Attempt | None, policy: Policy, page: Page) -> list[Text]:
-    """Return a finished call as a block. `before` is the answer that its chain had before it."""
-    lines = [heading(done.call, policy, page)]
-    if isinstance(done.result, Completion):
-        reasoning = (done.result.reasoning or "").strip()
-        if reasoning:
-            lines += [label("reasoning"), *page.fold(reasoning, REASONING_LINES, "dim"), label("reply")]
-        if done.result.reply.strip():
-            lines += page.quoted(done.result.reply)
-        else:
-            lines.append(Text("  (an empty reply)", style="dim"))
-    parts = _said(done, before, policy, page) + _spent(done)
-    lines += page.flow(parts, f"{page.signs.arrow} ")
-    if done.verdict and done.verdict.feedback and not done.verdict.accepted:
-        lines += page.fold(done.verdict.feedback, FEEDBACK_LINES, "dim")
+def block(done: Done, past: Sequence[Attempt], view: View) -> list[Text]:
+    """Return a finished call. `past` are the attempts of earlier calls, of all chains, that were whole."""
+    if done.call.purpose is not Purpose.ATTEMPT:
+        return _aside(done, view)
+    lines: list[Text] = []
+    for at in range(max(len(done.attempts), 1)):
+        lines += [Text()] if lines else []
+        lines += _turn(done, at, [*past, *done.attempts[:at]], view)
     return lines
+
+
+def ratings(done: Sequence[Done], view: View) -> list[Text]:
+    """Return the ratings of one turn, to stand under the attempts that they rate."""
+    policy, parts = view.policy, []
+    for one in done:
+        name = f"chain {one.call.chain}"
+        if policy.shape is Shape.SINGLE:
+            name = where(one.call.place, policy)
+        parts.append(Text(f"{name} " if len(done) > 1 else "").append(_rated(one, view.page)))
+    return view.page.flow(parts + (_spent(done[0]) if len(done) == 1 else []), f"{view.page.signs.arrow} ")
 
 
 def label(name: str) -> Text:
@@ -65,35 +131,131 @@ def label(name: str) -> Text:
     return Text(f"{name}:", style="dim italic")
 
 
-def _said(done: Done, before: Attempt | None, policy: Policy, page: Page) -> list[Text]:
-    """What the call came to: the answer, how sure, kept or changed, accepted or rejected."""
+def _turn(done: Done, at: int, past: Sequence[Attempt], view: View) -> list[Text]:
+    """The attempt at this position of a call. The first carries the reasoning, the last what was spent
+    and what was said about it."""
+    attempt = done.attempts[at] if done.attempts else None
+    last = at >= len(done.attempts) - 1
+    turn = attempt.turn if attempt and whole(done) else None
+    own = [a for a in past if a.chain == done.call.chain and a.turn < (turn or done.call.turn)]
+    own.sort(key=lambda a: a.turn)
+    lines = [heading(done.call, view, turn)]
+    if isinstance(done.result, Completion):
+        lines += _reasoning(done.result, view) if at == 0 else []
+        revises = whole(done) and own and view.policy.shape in _REVISING
+        text = attempt.reply if attempt and len(done.attempts) > 1 else done.result.reply
+        lines += _reply(text, own[-1].reply if revises else None, view)
+    seen = [a for a in past if a.place in done.call.sees] if view.policy.shape is Shape.AGGREGATE else own
+    parts = _came_to(done, attempt, [a for a in seen if a.answer is not None], view)
+    if last:
+        parts += ([_judged(done.verdict)] if done.verdict else []) + _spent(done)
+    lines += view.page.flow(parts, f"{view.page.signs.arrow} ")
+    if last and done.verdict and done.verdict.feedback and not done.verdict.accepted:
+        lines += view.fold(done.verdict.feedback, ASIDE_LINES, "dim")
+    return lines
+
+
+def _reasoning(result: Completion, view: View) -> list[Text]:
+    text = (result.reasoning or "").strip()
+    return [label("reasoning"), *view.fold(text, ASIDE_LINES, "dim"), label("reply")] if text else []
+
+
+def _reply(text: str, earlier: str | None, view: View) -> list[Text]:
+    page = view.page
+    if not text.strip():
+        return [Text("  (an empty reply)", style="dim")]
+    pieces = changes(earlier, text) if earlier and earlier.strip() else None
+    if pieces is None:
+        return view.fold(text, REPLY_LINES)
+    same = all(piece.mark == " " for piece in pieces)
+    shown = [Text("  (unchanged)", style="dim")] if same else page.marked(pieces)
+    if view.full:
+        return [*page.quoted(text), *([] if same else [label("changes")]), *shown]
+    return page.cut(shown, REPLY_LINES)
+
+
+def _came_to(done: Done, attempt: Attempt | None, seen: Sequence[Attempt], view: View) -> list[Text]:
+    """What the attempt came to: the answer, how sure, kept or changed. `seen` had answers before it."""
     if isinstance(done.result, Failure):
-        message = page.clip(done.result.message, 300) or done.result.kind
-        return [Text(f"failed: {message}", style="red")]
-    if done.call.purpose is not Purpose.ATTEMPT:
-        return [Text(f"rated {amounts.percent(done.rating)}")] if done.rating is not None else []
-    attempt = done.attempts[-1] if done.attempts else None
+        return [_failed(done.result, view.page)]
     if attempt is None or attempt.answer is None:
         reason = done.result.finish_reason
         found = "no answer found" if reason == "stop" else f"no answer: {reason}"
-        parts = [Text(found, style="yellow")]
-    else:
-        parts = [Text(page.clip(attempt.answer, min(60, page.width - 4)), style="bold")]
-        if attempt.confidence is not None:
-            parts.append(Text(f"{amounts.percent(attempt.confidence)} sure"))
-        if policy.turns > 1:
-            parts.append(_change(attempt, before, page))
-    if done.verdict:
-        parts.append(_judged(done.verdict))
+        return [Text(found, style="yellow")]
+    page, policy, parts = view.page, view.policy, []
+    if not _is_text(attempt):
+        parts.append(Text(page.clip(attempt.answer, min(_ANSWER, page.width - 4)), style="bold"))
+    if attempt.confidence is not None and not policy.rates:  # else it is rated in a line of its own
+        parts.append(Text(f"{amounts.percent(attempt.confidence)} sure"))
+    if policy.shape is Shape.AGGREGATE:
+        parts += _combined(done.call, attempt, seen, policy)
+    elif most_turns(policy) > 1:
+        parts.append(_change(attempt, seen[-1] if seen else None, page))
     return parts
 
 
+def _is_text(attempt: Attempt) -> bool:
+    """Whether the answer is the reply, more or less, and too long to be said again."""
+    answer = (attempt.answer or "").strip()
+    return 2 * len(answer) > len(attempt.reply) and (cell_len(answer[:200]) > _ANSWER or "\n" in answer)
+
+
 def _change(attempt: Attempt, before: Attempt | None, page: Page) -> Text:
-    if before is None or before.answer is None:
+    if before is None:
         return Text("first answer", style="dim")
     if before.candidate == attempt.candidate:
         return Text("kept", style="dim")
-    return Text(f"changed from {page.clip(before.answer, 24)}", style="yellow")
+    if _is_text(before):
+        return Text("changed", style="yellow")
+    return Text(f"changed from {page.clip(before.answer or '', 24)}", style="yellow")
+
+
+def _combined(call: Call, attempt: Attempt, seen: Sequence[Attempt], policy: Policy) -> list[Text]:
+    """Whether the answer is one of those that it was combined from, and which chains gave them."""
+    if not call.sees:
+        return []
+    known = attempt.candidate in {a.candidate for a in seen}
+    parts = [Text("kept", style="dim") if known else Text("new answer", style="yellow")]
+    if len(call.sees) < policy.samples:
+        chains = ", ".join(map(str, sorted(place.chain for place in call.sees)))
+        parts.append(Text(f"from chains {chains}", style="dim"))
+    return parts
+
+
+def _aside(done: Done, view: View) -> list[Text]:
+    """A critique or a selection."""
+    lines, parts = [heading(done.call, view)], []
+    if isinstance(done.result, Failure):
+        parts = [_failed(done.result, view.page)]
+    else:
+        if done.result.reply.strip():
+            lines += view.fold(done.result.reply, ASIDE_LINES, "dim")
+        if done.call.purpose is Purpose.SELECT:
+            parts = _picked(done, view.policy)
+        elif not whole(done):
+            parts = [Text(f"not used: {done.result.finish_reason}", style="yellow")]
+    return lines + view.page.flow(parts + _spent(done), f"{view.page.signs.arrow} ")
+
+
+def _picked(done: Done, policy: Policy) -> list[Text]:
+    sees = done.call.sees
+    if done.selected is None or done.selected >= len(sees):
+        stands = f", so {where(sees[0], policy)} stands" if sees else ""
+        return [Text(f"no pick found{stands}", style="yellow")]
+    picked = where(sees[done.selected], policy)
+    return [Text(f"picked {picked}", style="bold"), Text(f"{len(sees)} replies", style="dim")]
+
+
+def _rated(done: Done, page: Page) -> Text:
+    if isinstance(done.result, Failure):
+        return Text("rating ").append(_failed(done.result, page))
+    if done.rating is None:
+        return Text("not rated", style="yellow")
+    return Text(f"rated {amounts.percent(done.rating)}")
+
+
+def _failed(failure: Failure, page: Page) -> Text:
+    return Text(f"failed: {page.clip(failure.message, 300) or failure.kind}", style="red")
 
 
 def _judged(verdict: Verdict) -> Text:
