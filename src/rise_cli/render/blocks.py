@@ -41,6 +41,7 @@ ASIDE_LINES = 4
 """Lines of a reply, and of what stands beside it, that are shown before the rest is folded away."""
 
 _ANSWER = 60  # cells; a longer answer is a text
+_NARROW = 38  # cells, below which a heading leaves out how many turns and chains there are
 _REVISING = {Shape.REVISE, Shape.REFINE, Shape.SINGLE}
 _BY = {"check": "by the check", "person": "by a person", "reference": "by the reference"}
 
@@ -82,18 +83,21 @@ def heading(call: Call, view: View, turn: int | None = None) -> Text:
 
     `turn` is the one that is told where a reply holds many.
     """
-    policy, dot = view.policy, f" {view.page.signs.dot} "
+    policy, page = view.policy, view.page
+    most, chains = f"/{most_turns(policy)}", f"/{policy.samples}"
+    if page.width < _NARROW:
+        most = chains = ""
     if call.purpose is Purpose.SELECT:
-        title = f"select{dot}round {call.turn}" + (f"{dot}group {call.chain}" if call.chain > 1 else "")
+        parts = ["select", f"round {call.turn}", *([f"group {call.chain}"] if call.chain > 1 else [])]
+    elif policy.shape is Shape.SINGLE and call.purpose is Purpose.ATTEMPT and turn is None:
+        parts = [f"up to {amounts.counted(policy.turns, 'turn')}"]
     else:
-        title = f"turn {turn or call.turn}/{most_turns(policy)}"
-        if policy.shape is Shape.SINGLE and call.purpose is Purpose.ATTEMPT and turn is None:
-            title = f"up to {amounts.counted(policy.turns, 'turn')}"
-        if policy.samples > 1:
-            title += f"{dot}chain {call.chain}/{policy.samples}"
-        if call.purpose is not Purpose.ATTEMPT:
-            title += f"{dot}{call.purpose}"
-    return Text.assemble((f"{view.page.signs.rule} ", "dim"), (title, "bold"))
+        parts = [f"turn {turn or call.turn}{most}"]
+    if call.purpose is not Purpose.SELECT:
+        parts += [f"chain {call.chain}{chains}"] if policy.samples > 1 else []
+        parts += [str(call.purpose)] if call.purpose is not Purpose.ATTEMPT else []
+    title = f" {page.signs.dot} ".join(parts)
+    return Text.assemble((f"{page.signs.rule} ", "dim"), (title, "bold"))
 
 
 def where(place: Place, policy: Policy) -> str:

@@ -74,6 +74,7 @@ class LiveTranscript(PlainTranscript):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._land()
+        super().__exit__(kind, error, trace)
 
     def asked(self, call: Call) -> None:
         super().asked(call)
