@@ -425,13 +425,19 @@ def test_a_pipe_never_imports_rich() -> None:
 
 
 @contextmanager
-def watched(width: int = 60, height: int = 20) -> Iterator[tuple[LiveTranscript, Terminal]]:
+def watched(width: int = 60, height: int = 20, samples: int = 2) -> Iterator[tuple[LiveTranscript, Terminal]]:
     """A live transcript on a terminal that only remembers."""
     stream = Terminal()
     console = Console(
         file=stream, width=width, height=height, force_terminal=True, color_system=None, legacy_windows=False
     )
-    yield LiveTranscript(console, model="m", policy=Policy(turns=5, samples=2), clock=ticking()), stream
+    policy = Policy(turns=5, samples=samples)
+    yield LiveTranscript(console, model="m", policy=policy, clock=ticking()), stream
+
+
+def plain(stream: Terminal) -> str:
+    """All that was drawn, without what moves the cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", stream.getvalue())
 
 
 def region(live: LiveTranscript, stream: Terminal) -> str:
@@ -440,7 +446,7 @@ def region(live: LiveTranscript, stream: Terminal) -> str:
     stream.truncate()
     assert live._live is not None
     live._live.refresh()
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", stream.getvalue())
+    return plain(stream)
 
 
 def test_region_shows_the_end_of_what_streams_in() -> None:
@@ -479,6 +485,39 @@ def test_a_finished_turn_leaves_the_region_and_stands_above() -> None:
         live.finished(done(1, "A"))
         assert "→ A · 90% sure" in stream.getvalue()
         assert region(live, stream).strip() == ""
+
+
+def test_chains_stream_side_by_side_and_wait_for_each_other() -> None:
+    with watched(width=120, samples=4) as (live, stream), live:
+        for chain in (1, 2, 3, 4):
+            live.asked(Call(chain, 1))
+            live.heard(Call(chain, 1), f"{chain} is thinking " * 9, False)
+        rows = region(live, stream).splitlines()
+        assert sum(bool(re.match(r"── turn 1/5 · chain [13]/4 · \d+ s +│ ── turn", row)) for row in rows) == 2
+        assert any("3 is thinking" in row and "│   4 is thinking" in row for row in rows)
+        for chain in (3, 1, 4):
+            live.finished(done(1, "A", chain=chain))
+        rows = region(live, stream).splitlines()
+        assert any(re.match(r"  Because\. +│   2 is thinking 2 is", row) for row in rows)
+        assert sum(row.count("→ A · 90% sure") for row in rows) == 3
+        live.finished(done(1, "B", chain=2))
+        assert re.search(r"── turn 1/5 · chain 1/4 +│ ── turn 1/5 · chain 2/4 ?\n", plain(stream))
+        assert region(live, stream).strip() == ""
+
+
+def test_what_waits_is_shown_when_the_run_is_interrupted() -> None:
+    with watched(width=120) as (live, stream), live:
+        live.asked(Call(1, 1))
+        live.asked(Call(2, 1))
+        live.finished(done(1, "A"))
+        assert len(live._waiting) == 1
+        live.ended(trajectory(done(1, "A"), reason=StopReason.INTERRUPTED, policy=Policy(samples=2)))
+        assert "→ A · 90% sure" in plain(stream)
+    with watched(width=120) as (live, stream):
+        with live:
+            live.asked(Call(1, 1))
+            live.finished(done(1, "A"))
+        assert "→ A · 90% sure" in plain(stream)
 
 
 def test_cursor_comes_back_however_the_run_ends() -> None:
