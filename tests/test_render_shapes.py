@@ -258,6 +258,20 @@ def test_rounds_that_a_reply_does_not_have_are_not_claimed() -> None:
     assert "── up to 5 turns\n→ failed: no line for that" in lost
 
 
+def test_more_rounds_than_were_wanted_are_shown_as_they_are() -> None:
+    shown = play(SINGLE, Policy(shape=Shape.SINGLE, turns=2), at=80)
+    for heading in ("── turn 1/2\n", "── turn 2/2\n", "── turn 3/3\n"):
+        assert heading in shown
+    assert "The reply held 3 turns." in shown
+
+
+def test_what_an_attempt_saw_before_anybody_watched_is_not_judged() -> None:
+    run = played(*PLAYS["aggregate"][:2])
+    shown = replayed(replace(run, done=run.done[4:]), at=80)
+    assert "new answer" not in shown
+    assert "── turn 2/2 · chain 1/4" in shown
+
+
 def test_ratings_of_rounds_say_which_round() -> None:
     rates = {"rate 1 1": "Confidence: 30%", "rate 1 3": "Confidence: 85%"}
     shown = play({**SINGLE, **rates}, Policy(shape=Shape.SINGLE, rates=True), at=80)

@@ -1,4 +1,4 @@
-"""The blocks of a transcript: its opening, and each finished call. Values in, lines of text out.
+"""The blocks of a transcript: its opening, and each turn. Values in, lines of text out.
 
 A turn is a heading, the reply, and a summary that says what the turn came to:
 
@@ -84,7 +84,9 @@ def heading(call: Call, view: View, turn: int | None = None) -> Text:
     `turn` is the one that is told where a reply holds many.
     """
     policy, page = view.policy, view.page
-    most, chains = f"/{most_turns(policy)}", f"/{policy.samples}"
+    turn_now = turn or call.turn
+    # More turns than were wanted are no error: a reply may hold any number.
+    most, chains = f"/{max(most_turns(policy), turn_now)}", f"/{policy.samples}"
     if page.width < _NARROW:
         most = chains = ""
     if call.purpose is Purpose.SELECT:
@@ -92,7 +94,7 @@ def heading(call: Call, view: View, turn: int | None = None) -> Text:
     elif policy.shape is Shape.SINGLE and call.purpose is Purpose.ATTEMPT and turn is None:
         parts = [f"up to {amounts.counted(policy.turns, 'turn')}"]
     else:
-        parts = [f"turn {turn or call.turn}{most}"]
+        parts = [f"turn {turn_now}{most}"]
     if call.purpose is not Purpose.SELECT:
         parts += [f"chain {call.chain}{chains}"] if policy.samples > 1 else []
         parts += [str(call.purpose)] if call.purpose is not Purpose.ATTEMPT else []
@@ -108,26 +110,16 @@ def where(place: Place, policy: Policy) -> str:
     return ", ".join(parts) or "turn 1"
 
 
-def block(done: Done, past: Sequence[Attempt], view: View) -> list[Text]:
-    """Return a finished call. `past` are the attempts of earlier calls, of all chains, that were whole."""
-    if done.call.purpose is not Purpose.ATTEMPT:
-        return _aside(done, view)
+def turns(done: Done, past: Sequence[Attempt], view: View) -> list[Text]:
+    """Return a finished attempt: a turn, or one for each round that its reply holds.
+
+    `past` are the attempts of earlier calls, of all chains, that were whole.
+    """
     lines: list[Text] = []
     for at in range(max(len(done.attempts), 1)):
         lines += [Text()] if lines else []
         lines += _turn(done, at, [*past, *done.attempts[:at]], view)
     return lines
-
-
-def ratings(done: Sequence[Done], view: View) -> list[Text]:
-    """Return the ratings of one turn, to stand under the attempts that they rate."""
-    policy, parts = view.policy, []
-    for one in done:
-        name = f"chain {one.call.chain}"
-        if policy.shape is Shape.SINGLE:
-            name = where(one.call.place, policy)
-        parts.append(Text(f"{name} " if len(done) > 1 else "").append(_rated(one, view.page)))
-    return view.page.flow(parts + (_spent(done[0]) if len(done) == 1 else []), f"{view.page.signs.arrow} ")
 
 
 def label(name: str) -> Text:
@@ -152,7 +144,7 @@ def _turn(done: Done, at: int, past: Sequence[Attempt], view: View) -> list[Text
     seen = [a for a in past if a.place in done.call.sees] if view.policy.shape is Shape.AGGREGATE else own
     parts = _came_to(done, attempt, [a for a in seen if a.answer is not None], view)
     if last:
-        parts += ([_judged(done.verdict)] if done.verdict else []) + _spent(done)
+        parts += ([_judged(done.verdict)] if done.verdict else []) + spent_on(done)
     lines += view.page.flow(parts, f"{view.page.signs.arrow} ")
     if last and done.verdict and done.verdict.feedback and not done.verdict.accepted:
         lines += view.fold(done.verdict.feedback, ASIDE_LINES, "dim")
@@ -181,20 +173,27 @@ def _reply(text: str, earlier: str | None, view: View) -> list[Text]:
 def _came_to(done: Done, attempt: Attempt | None, seen: Sequence[Attempt], view: View) -> list[Text]:
     """What the attempt came to: the answer, how sure, kept or changed. `seen` had answers before it."""
     if isinstance(done.result, Failure):
-        return [_failed(done.result, view.page)]
+        return [failed(done.result, view.page)]
     if attempt is None or attempt.answer is None:
         reason = done.result.finish_reason
         found = "no answer found" if reason == "stop" else f"no answer: {reason}"
         return [Text(found, style="yellow")]
-    page, policy, parts = view.page, view.policy, []
+    parts = _read(attempt, view)
+    if view.policy.shape is Shape.AGGREGATE:
+        return parts + _combined(done.call, attempt, seen, view.policy)
+    if most_turns(view.policy) > 1:
+        parts.append(_change(attempt, seen[-1] if seen else None, view.page))
+    return parts
+
+
+def _read(attempt: Attempt, view: View) -> list[Text]:
+    """The answer, unless it is the reply again, and how sure it is."""
+    parts = []
     if not _is_text(attempt):
-        parts.append(Text(page.clip(attempt.answer, min(_ANSWER, page.width - 4)), style="bold"))
-    if attempt.confidence is not None and not policy.rates:  # else it is rated in a line of its own
+        cells = min(_ANSWER, view.page.width - 4)
+        parts.append(Text(view.page.clip(attempt.answer or "", cells), style="bold"))
+    if attempt.confidence is not None and not view.policy.rates:  # else it is rated in a line of its own
         parts.append(Text(f"{amounts.percent(attempt.confidence)} sure"))
-    if policy.shape is Shape.AGGREGATE:
-        parts += _combined(done.call, attempt, seen, policy)
-    elif most_turns(policy) > 1:
-        parts.append(_change(attempt, seen[-1] if seen else None, page))
     return parts
 
 
@@ -216,7 +215,7 @@ def _change(attempt: Attempt, before: Attempt | None, page: Page) -> Text:
 
 def _combined(call: Call, attempt: Attempt, seen: Sequence[Attempt], policy: Policy) -> list[Text]:
     """Whether the answer is one of those that it was combined from, and which chains gave them."""
-    if not call.sees:
+    if not seen:
         return []
     known = attempt.candidate in {a.candidate for a in seen}
     parts = [Text("kept", style="dim") if known else Text("new answer", style="yellow")]
@@ -226,39 +225,8 @@ def _combined(call: Call, attempt: Attempt, seen: Sequence[Attempt], policy: Pol
     return parts
 
 
-def _aside(done: Done, view: View) -> list[Text]:
-    """A critique or a selection."""
-    lines, parts = [heading(done.call, view)], []
-    if isinstance(done.result, Failure):
-        parts = [_failed(done.result, view.page)]
-    else:
-        if done.result.reply.strip():
-            lines += view.fold(done.result.reply, ASIDE_LINES, "dim")
-        if done.call.purpose is Purpose.SELECT:
-            parts = _picked(done, view.policy)
-        elif not whole(done):
-            parts = [Text(f"not used: {done.result.finish_reason}", style="yellow")]
-    return lines + view.page.flow(parts + _spent(done), f"{view.page.signs.arrow} ")
-
-
-def _picked(done: Done, policy: Policy) -> list[Text]:
-    sees = done.call.sees
-    if done.selected is None or done.selected >= len(sees):
-        stands = f", so {where(sees[0], policy)} stands" if sees else ""
-        return [Text(f"no pick found{stands}", style="yellow")]
-    picked = where(sees[done.selected], policy)
-    return [Text(f"picked {picked}", style="bold"), Text(f"{len(sees)} replies", style="dim")]
-
-
-def _rated(done: Done, page: Page) -> Text:
-    if isinstance(done.result, Failure):
-        return Text("rating ").append(_failed(done.result, page))
-    if done.rating is None:
-        return Text("not rated", style="yellow")
-    return Text(f"rated {amounts.percent(done.rating)}")
-
-
-def _failed(failure: Failure, page: Page) -> Text:
+def failed(failure: Failure, page: Page) -> Text:
+    """Return why a call brought nothing."""
     return Text(f"failed: {page.clip(failure.message, 300) or failure.kind}", style="red")
 
 
@@ -271,7 +239,8 @@ def _judged(verdict: Verdict) -> Text:
     return Text(f"rejected {by}".rstrip(), style="red")
 
 
-def _spent(done: Done) -> list[Text]:
+def spent_on(done: Done) -> list[Text]:
+    """Return what a call took: tokens, money, time; no more than is known."""
     if isinstance(done.result, Failure):
         return []
     usage, usd = done.result.usage, done.result.cost_usd

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from rise_cli.core.domain import Done, Policy, Purpose, Shape, StopReason, Trajectory, Vote
 from rise_cli.core.selecting import selected
+from rise_cli.core.stopping import turns_allowed
 from rise_cli.core.voting import accepted, eligible
 from rise_cli.history.outcome import cost
 from rise_cli.history.record import RecordedTotal, total
@@ -80,8 +81,9 @@ def _all_taken(policy: Policy, done: tuple[Done, ...]) -> str:
         rounds = sum(len(one.attempts) for one in done)
         replies = "The reply" if policy.samples == 1 else f"The {policy.samples} replies"
         return f"{replies} held {amounts.counted(rounds, 'turn')}."
-    if policy.turns > 1 and policy.shape is not Shape.INDEPENDENT:
-        return f"All {policy.turns} turns were taken."
+    turns = max(turns_allowed(policy), turns_taken(done))
+    if turns > 1:
+        return f"All {turns} turns were taken."
     return f"All {policy.samples} replies are in." if policy.samples > 1 else "One turn was asked for."
 
 

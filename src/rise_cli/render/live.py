@@ -98,12 +98,12 @@ class LiveTranscript(PlainTranscript):
         self._land()
         super().ended(trajectory)
 
-    def _show(self, done: list[Done]) -> None:
+    def _draw(self, done: list[Done]) -> None:
         if self._live:
             self._drawn.clear()
             # Else the region as last drawn would stand under the turn until the next refresh.
             self._live.refresh()
-        super()._show(done)
+        super()._draw(done)
 
     def _land(self) -> None:
         if self._live:

@@ -14,7 +14,7 @@ from rich.text import Text
 from rise_cli.core.controls import printable
 from rise_cli.core.domain import Attempt, Call, Done, Policy, Purpose, Trajectory
 from rise_cli.core.shapes import whole
-from rise_cli.render import blocks
+from rise_cli.render import asides, blocks
 from rise_cli.render.ending import ending, spent
 from rise_cli.render.page import Page
 
@@ -86,13 +86,13 @@ class PlainTranscript:
         """Show what is finished and waits for others."""
         waiting, self._waiting = sorted(self._waiting, key=lambda done: done.call.place), []
         if waiting:
-            self._show(waiting)
+            self._draw(waiting)
 
-    def _show(self, done: list[Done]) -> None:
+    def _draw(self, done: list[Done]) -> None:
         """Print calls that belong together, and remember what later ones are compared with."""
         if done[0].call.purpose is Purpose.RATE:
             self._unrated = 0
-            self._page.show(blocks.ratings(done, self._view))
+            self._page.show(asides.ratings(done, self._view))
             return
         for row in self._page.beside(done, self._block):
             self._page.show([Text(), *row])
@@ -101,7 +101,10 @@ class PlainTranscript:
             self._unrated += sum(attempt.answer is not None for attempt in one.attempts)
 
     def _block(self, done: Done, page: Page) -> list[Text]:
-        return blocks.block(done, self._past, self._view.on(page))
+        view = self._view.on(page)
+        if done.call.purpose is Purpose.ATTEMPT:
+            return blocks.turns(done, self._past, view)
+        return asides.aside(done, view)
 
     def _awaited(self, call: Call) -> int:
         """How many calls are shown together with this one, itself included."""
