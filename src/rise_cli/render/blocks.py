@@ -133,16 +133,14 @@ def _turn(done: Done, at: int, past: Sequence[Attempt], view: View) -> list[Text
     attempt = done.attempts[at] if done.attempts else None
     last = at >= len(done.attempts) - 1
     turn = attempt.turn if attempt and whole(done) else None
-    own = [a for a in past if a.chain == done.call.chain and a.turn < (turn or done.call.turn)]
-    own.sort(key=lambda a: a.turn)
     lines = [heading(done.call, view, turn)]
     if isinstance(done.result, Completion):
         lines += _reasoning(done.result, view) if at == 0 else []
+        own = _own(past, done.call.chain, turn or done.call.turn)
         revises = whole(done) and own and view.policy.shape in _REVISING
         text = attempt.reply if attempt and len(done.attempts) > 1 else done.result.reply
         lines += _reply(text, own[-1].reply if revises else None, view)
-    seen = [a for a in past if a.place in done.call.sees] if view.policy.shape is Shape.AGGREGATE else own
-    parts = _came_to(done, attempt, [a for a in seen if a.answer is not None], view)
+    parts = _came_to(done, attempt, past, view)
     if last:
         parts += ([_judged(done.verdict)] if done.verdict else []) + spent_on(done)
     lines += view.page.flow(parts, f"{view.page.signs.arrow} ")
@@ -170,20 +168,20 @@ def _reply(text: str, earlier: str | None, view: View) -> list[Text]:
     return page.cut(shown, REPLY_LINES)
 
 
-def _came_to(done: Done, attempt: Attempt | None, seen: Sequence[Attempt], view: View) -> list[Text]:
-    """What the attempt came to: the answer, how sure, kept or changed. `seen` had answers before it."""
+def _own(past: Sequence[Attempt], chain: int, turn: int) -> list[Attempt]:
+    """The attempts of a chain before a turn, by turn."""
+    return sorted((a for a in past if a.chain == chain and a.turn < turn), key=lambda a: a.turn)
+
+
+def _came_to(done: Done, attempt: Attempt | None, past: Sequence[Attempt], view: View) -> list[Text]:
+    """What the attempt came to: the answer, how sure, kept or changed."""
     if isinstance(done.result, Failure):
         return [failed(done.result, view.page)]
     if attempt is None or attempt.answer is None:
         reason = done.result.finish_reason
         found = "no answer found" if reason == "stop" else f"no answer: {reason}"
         return [Text(found, style="yellow")]
-    parts = _read(attempt, view)
-    if view.policy.shape is Shape.AGGREGATE:
-        return parts + _combined(done.call, attempt, seen, view.policy)
-    if most_turns(view.policy) > 1:
-        parts.append(_change(attempt, seen[-1] if seen else None, view.page))
-    return parts
+    return _read(attempt, view) + _moved(done.call, attempt, past, view)
 
 
 def _read(attempt: Attempt, view: View) -> list[Text]:
@@ -203,24 +201,29 @@ def _is_text(attempt: Attempt) -> bool:
     return 2 * len(answer) > len(attempt.reply) and (cell_len(answer[:200]) > _ANSWER or "\n" in answer)
 
 
-def _change(attempt: Attempt, before: Attempt | None, page: Page) -> Text:
-    if before is None:
-        return Text("first answer", style="dim")
-    if before.candidate == attempt.candidate:
-        return Text("kept", style="dim")
-    if _is_text(before):
-        return Text("changed", style="yellow")
-    return Text(f"changed from {page.clip(before.answer or '', 24)}", style="yellow")
+def _moved(call: Call, attempt: Attempt, past: Sequence[Attempt], view: View) -> list[Text]:
+    """Whether the answer was there before: in its chain, or among those that it was combined from."""
+    answered = [a for a in past if a.answer is not None]
+    if view.policy.shape is Shape.AGGREGATE:
+        return _combined(call, attempt, [a for a in answered if a.place in call.sees], view.policy)
+    if most_turns(view.policy) == 1:
+        return []
+    before = _own(answered, attempt.chain, attempt.turn)
+    if not before:
+        return [Text("first answer", style="dim")]
+    if before[-1].candidate == attempt.candidate:
+        return [Text("kept", style="dim")]
+    was = "" if _is_text(before[-1]) else f" from {view.page.clip(before[-1].answer or '', 24)}"
+    return [Text(f"changed{was}", style="yellow")]
 
 
 def _combined(call: Call, attempt: Attempt, seen: Sequence[Attempt], policy: Policy) -> list[Text]:
-    """Whether the answer is one of those that it was combined from, and which chains gave them."""
     if not seen:
         return []
     known = attempt.candidate in {a.candidate for a in seen}
     parts = [Text("kept", style="dim") if known else Text("new answer", style="yellow")]
     if len(call.sees) < policy.samples:
-        chains = ", ".join(map(str, sorted(place.chain for place in call.sees)))
+        chains = ", ".join(map(str, sorted({place.chain for place in call.sees})))
         parts.append(Text(f"from chains {chains}", style="dim"))
     return parts
 
