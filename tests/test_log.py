@@ -284,9 +284,11 @@ def test_search_finds_by_any_part_of_a_run(rise: Program, wire: str) -> None:
 
 
 def without_figures(transcript: str) -> list[str]:
-    """The lines of a transcript, but for what a turn cost and how long it took."""
+    """What stands on the lines of a transcript, column by column, but for what a turn cost and how long it
+    took."""
     figures = r" · (\$|<)?[\d.$]+ s?$|( · )?(<?\$[\d.]+|cost unknown)|( · )?\d+\.\d s"
-    return [line for line in (re.sub(figures, "", line) for line in transcript.splitlines()) if line.strip()]
+    cells = [cell.rstrip() for line in transcript.splitlines() for cell in re.split(" +│ ?", line)]
+    return [cell for cell in (re.sub(figures, "", cell) for cell in cells) if cell.strip()]
 
 
 @pytest.mark.parametrize(

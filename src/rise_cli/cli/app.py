@@ -106,7 +106,12 @@ def ask(
     ] = False,
     verbose: Annotated[
         bool,
-        typer.Option("-v", "--verbose", help="Show the transcript in a pipe too.", rich_help_panel=OUTPUT),
+        typer.Option(
+            "-v",
+            "--verbose",
+            help="Show the transcript in a pipe too, and fold nothing.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Show errors only.", rich_help_panel=OUTPUT)

@@ -52,11 +52,12 @@ def show_run(
     if record["context"]:
         page.show([blocks.label("context"), *page.fold(record["context"], CONTEXT_LINES, "dim")])
     page.show([Text()])
-    transcript = PlainTranscript(page.console, model=record["model"], policy=trajectory.policy)
+    transcript = PlainTranscript(page.console, model=record["model"], policy=trajectory.policy, full=True)
     for done in trajectory.done[:1]:
         transcript.asked(done.call)
     for done in trajectory.done:
         transcript.finished(done)
+    transcript.settle()
     took = Spent(RecordedTotal(**record["usage"]), record["cost_usd"], seconds)
     page.show([Text(), *ending(trajectory, took, page)])
     if record["error"]:
