@@ -94,6 +94,7 @@ def _time(command: list[str]) -> float:
     env = {
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
+        "RISE_LOG_FILE": str(Path(tempfile.gettempdir()) / "rise-startup" / "log.db"),
         "OPENAI_API_KEY": "k",
         "ANTHROPIC_API_KEY": "k",
     }

@@ -1,7 +1,13 @@
-"""The two fixtures that every test of the command line takes, and how hypothesis is run."""
+"""The two fixtures that every test of the command line takes, and how hypothesis is run.
+
+`Program` sees nothing of this process's environment; whatever else runs must not find the log of whoever
+runs the tests.
+"""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +18,8 @@ from wires import WIRES
 # A slow machine is no failure, and the same examples everywhere make a failure one that can be shown.
 settings.register_profile("rise", deadline=None, derandomize=True)
 settings.load_profile("rise")
+
+os.environ["RISE_LOG_FILE"] = str(Path(tempfile.gettempdir()) / "rise-tests" / "log.db")
 
 
 @pytest.fixture

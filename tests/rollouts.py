@@ -4,7 +4,7 @@
 
 Each text is a chain, each word a turn: an answer (one capital letter; `-` is a reply that states
 none), the stated confidence in percent, and a verdict (`+` accepted, `x` rejected, `?` nobody could
-tell). `!kind` is a failed call. Equal letters are the same answer, founded where it stands first.
+tell, `p` a person said something, `q` a person wants no more). `!kind` is a failed call. Equal letters are the same answer, founded where it stands first.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ from rise_cli.core.loop import next_step
 
 QUESTION = Problem("p", "What is it?")
 
-_WORD = re.compile(r"([A-Z]|-)(\d+)?([+x?])?")
+_WORD = re.compile(r"([A-Z]|-)(\d+)?([+x?pq])?")
 _VERDICTS = {
     "+": Verdict(1.0, None, True, "check"),
     "x": Verdict(0.0, "no", False, "check"),
     "?": Verdict(None, None, False, "person"),
+    "p": Verdict(0.0, "shorter", False, "person"),
+    "q": Verdict(None, None, False, "person", enough=True),
 }
 
 

@@ -132,7 +132,7 @@ class Program:
 
 
 class Terminal:
-    """A program on a terminal. `press` and `close` are what a person does; `end` waits for the end."""
+    """A program on a terminal. `press` and `enter` are what a person does; `end` waits for the end."""
 
     def __init__(self, child: Any, environment: Mapping[str, str]) -> None:
         self._child = child
@@ -144,9 +144,27 @@ class Terminal:
         self._child.expect_exact(text.encode())
         self._shown += self._child.before + self._child.after
 
+    def idle(self, seconds: float) -> str:
+        """Wait this long and return what was shown in the meantime."""
+        time.sleep(seconds)
+        with contextlib.suppress(pexpect.TIMEOUT):
+            shown = self._child.read_nonblocking(size=65536, timeout=0)
+            self._shown += shown
+            return str(shown.decode())
+        return ""
+
+    def write(self, text: str) -> None:
+        """Type this text."""
+        self._child.send(text)
+
     def press(self, key: str) -> None:
         """Press a control key, such as `c` for Ctrl-C."""
         self._child.sendcontrol(key)
+
+    def enter(self, *lines: str) -> None:
+        """Type each line and press Enter."""
+        for line in lines:
+            self._child.sendline(line)
 
     def end(self) -> Result:
         """Wait for the end; all that was shown is the result's `stdout`."""

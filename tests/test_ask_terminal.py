@@ -73,6 +73,24 @@ def test_forty_columns_stay_readable(rise: Program, scripted: str) -> None:
     assert any(re.match(r"  8 +█+ +2 +67%", line) for line in lines)
 
 
+def test_a_wide_terminal_shows_chains_side_by_side(rise: Program, tmp_path: Path) -> None:
+    rows = [
+        {"reply": f"{LONG}\nAnswer: {7 + chain}", "chain": chain, "delay_s": 0.1 * chain, "turn": turn}
+        for chain in (1, 2)
+        for turn in (1, 2)
+    ]
+    file = tmp_path / "chains.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    result = rise.terminal(
+        "ask", QUESTION, "-m", f"scripted:{file}", "--turns", "2", "--samples", "2", columns=120
+    ).end()
+    assert result.code == 0
+    shown = drawn(result.out).replace("\r", "\n")
+    assert re.search(r"^── turn 1/2 · chain 1/2 +│ ── turn 1/2 · chain 2/2 *$", shown, re.M)
+    assert re.search(r"^→ 8 · first answer · 0.1 s +│ → 9 · first answer · 0.2 s *$", shown, re.M)
+    assert re.search(r"^  \(unchanged\) +│   \(unchanged\) *$", shown, re.M)
+
+
 @pytest.mark.parametrize(
     ("env", "escapes", "colours"),
     [

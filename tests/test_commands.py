@@ -48,7 +48,7 @@ def test_every_command_has_help_with_an_example(rise: Program, command: tuple[st
 def test_there_are_the_commands_that_are_promised() -> None:
     assert {" ".join(command) for command in COMMANDS} >= {
         "ask", "models", "prompts list", "prompts show", "prompts copy", "config show", "config path",
-        "schema",
+        "schema", "log list", "log show", "log search", "log delete", "log path",
     }  # fmt: skip
 
 

@@ -61,6 +61,40 @@ def test_windows(window: int | None, expected: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("words", "window", "expected"),
     [
+        ("Ap B C D", 1, {"1.2": "1", "1.3": "1 2", "1.4": "1 3"}),
+        ("Ap Bp C D", 1, {"1.2": "1", "1.3": "1 2", "1.4": "1 2 3"}),
+        ("Ap B C D", 0, {"1.2": "1", "1.3": "1", "1.4": "1"}),
+        # A check speaks about one attempt, and a person who only went on said nothing.
+        ("Ax B C D", 1, {"1.2": "1", "1.3": "2", "1.4": "3"}),
+        ("A? B C D", 1, {"1.2": "1", "1.3": "2", "1.4": "3"}),
+    ],
+)
+def test_what_a_person_said_stays_in_sight(words: str, window: int, expected: dict[str, str]) -> None:
+    asked, _, _ = play(Policy(turns=4, window=window, early_stop=False), rollout(words))
+    assert seen(asked) == {"1.1": "", **expected}
+
+
+def test_what_a_person_said_is_drawn_for_every_chain() -> None:
+    policy = Policy(shape=Shape.AGGREGATE, turns=3, samples=3, draw=1)
+    asked, _, _ = play(policy, rollout("Ap D G", "B E H", "C F I"))
+    for call in asked:
+        if call.turn > 1:
+            assert Place(1, 1) in call.sees
+            assert sum(p.turn == call.turn - 1 for p in call.sees) >= 1
+
+
+def test_feedback_on_the_last_turn_of_one_chain_gives_every_chain_another() -> None:
+    asked, _, end = play(Policy(turns=1, samples=2), rollout("Ap C", "B D"))
+    assert [(c.chain, c.turn) for c in asked] == [(1, 1), (2, 1), (1, 2), (2, 2)]
+    assert end.reason is StopReason.TURNS
+    independent = Policy(shape=Shape.INDEPENDENT, samples=2)
+    asked, _, end = play(independent, rollout("Ap C", "B D"))
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "window", "expected"),
+    [
         # A failed call is not shown; the last attempt that came back is.
         ("A !server B C", 1, {"1.2": "1", "1.3": "1", "1.4": "3"}),
         ("A !server B C", 2, {"1.2": "1", "1.3": "1", "1.4": "1 3"}),

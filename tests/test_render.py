@@ -100,11 +100,13 @@ def trajectory(
     return Trajectory(Problem("q", "Is 91 prime?"), policy, finished, end)
 
 
-def shown(run: Trajectory, width: int = 80, notices: tuple[str, ...] = ()) -> str:
+def shown(run: Trajectory, width: int = 80, notices: tuple[str, ...] = (), full: bool = False) -> str:
     """The plain transcript of `run`."""
     stream = io.StringIO()
     console = Console(file=stream, width=width, height=24, color_system=None, force_terminal=False)
-    with PlainTranscript(console, model="openai:m", policy=run.policy, clock=ticking()) as transcript:
+    with PlainTranscript(
+        console, model="openai:m", policy=run.policy, clock=ticking(), full=full
+    ) as transcript:
         for one in run.done:
             transcript.asked(one.call)
             transcript.finished(one)
@@ -162,9 +164,12 @@ def test_no_line_is_wider_than_the_screen_or_ends_in_a_space(width: int) -> None
         assert line == line.rstrip()
 
 
-def test_reply_is_printed_whole() -> None:
-    reply = "\n".join(f"line {number}" for number in range(3000))
-    assert all(f"  line {number}\n" in shown(trajectory(done(1, "x", reply))) for number in (0, 1500, 2999))
+def test_long_replies_are_folded_unless_all_is_wanted() -> None:
+    run = trajectory(done(1, "x", "\n".join(f"line {number}" for number in range(3000))))
+    whole, folded = shown(run, full=True), shown(run)
+    assert all(f"  line {number}\n" in whole for number in (0, 1500, 2999))
+    assert "  line 11\n  … 2,988 more lines\n→ x" in folded
+    assert "more lines" not in whole
 
 
 @pytest.mark.parametrize(
@@ -184,10 +189,7 @@ def test_reply_is_printed_whole() -> None:
         (done(1, "A", verdict=Verdict(0.0, None, False, "person")), "rejected by a person"),
         (done(1, "A", verdict=Verdict(None, None, False, "check")), "not judged by the check"),
         (done(1, "A", completion=Completion("A", reasoning="hmm")), "reasoning:\n  hmm\nreply:\n  A\n"),
-        (
-            Done(Call(1, 2, Purpose.RATE), Completion("80"), rating=0.8),
-            "── turn 2/5 · rate\n  80\n→ rated 80%",
-        ),
+        (Done(Call(1, 2, Purpose.RATE), Completion("80"), rating=0.8), "up to 5 turns\n→ rated 80% · 0.0 s"),
     ],
 )
 def test_turn_says_how_it_went(finished: Done, expected: str) -> None:
@@ -427,13 +429,19 @@ def test_a_pipe_never_imports_rich() -> None:
 
 
 @contextmanager
-def watched(width: int = 60, height: int = 20) -> Iterator[tuple[LiveTranscript, Terminal]]:
+def watched(width: int = 60, height: int = 20, samples: int = 2) -> Iterator[tuple[LiveTranscript, Terminal]]:
     """A live transcript on a terminal that only remembers."""
     stream = Terminal()
     console = Console(
         file=stream, width=width, height=height, force_terminal=True, color_system=None, legacy_windows=False
     )
-    yield LiveTranscript(console, model="m", policy=Policy(turns=5, samples=2), clock=ticking()), stream
+    policy = Policy(turns=5, samples=samples)
+    yield LiveTranscript(console, model="m", policy=policy, clock=ticking()), stream
+
+
+def plain(stream: Terminal) -> str:
+    """All that was drawn, without what moves the cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", stream.getvalue())
 
 
 def region(live: LiveTranscript, stream: Terminal) -> str:
@@ -442,7 +450,7 @@ def region(live: LiveTranscript, stream: Terminal) -> str:
     stream.truncate()
     assert live._live is not None
     live._live.refresh()
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", stream.getvalue())
+    return plain(stream)
 
 
 def test_region_shows_the_end_of_what_streams_in() -> None:
@@ -481,6 +489,39 @@ def test_a_finished_turn_leaves_the_region_and_stands_above() -> None:
         live.finished(done(1, "A"))
         assert "→ A · 90% sure" in stream.getvalue()
         assert region(live, stream).strip() == ""
+
+
+def test_chains_stream_side_by_side_and_wait_for_each_other() -> None:
+    with watched(width=120, samples=4) as (live, stream), live:
+        for chain in (1, 2, 3, 4):
+            live.asked(Call(chain, 1))
+            live.heard(Call(chain, 1), f"{chain} is thinking " * 9, False)
+        rows = region(live, stream).splitlines()
+        assert sum(bool(re.match(r"── turn 1/5 · chain [13]/4 · \d+ s +│ ── turn", row)) for row in rows) == 2
+        assert any("3 is thinking" in row and "│   4 is thinking" in row for row in rows)
+        for chain in (3, 1, 4):
+            live.finished(done(1, "A", chain=chain))
+        rows = region(live, stream).splitlines()
+        assert any(re.match(r"  Because\. +│   2 is thinking 2 is", row) for row in rows)
+        assert sum(row.count("→ A · 90% sure") for row in rows) == 3
+        live.finished(done(1, "B", chain=2))
+        assert re.search(r"── turn 1/5 · chain 1/4 +│ ── turn 1/5 · chain 2/4 ?\n", plain(stream))
+        assert region(live, stream).strip() == ""
+
+
+def test_what_waits_is_shown_when_the_run_is_interrupted() -> None:
+    with watched(width=120) as (live, stream), live:
+        live.asked(Call(1, 1))
+        live.asked(Call(2, 1))
+        live.finished(done(1, "A"))
+        assert len(live._waiting) == 1
+        live.ended(trajectory(done(1, "A"), reason=StopReason.INTERRUPTED, policy=Policy(samples=2)))
+        assert "→ A · 90% sure" in plain(stream)
+    with watched(width=120) as (live, stream):
+        with live:
+            live.asked(Call(1, 1))
+            live.finished(done(1, "A"))
+        assert "→ A · 90% sure" in plain(stream)
 
 
 def test_cursor_comes_back_however_the_run_ends() -> None:

@@ -127,6 +127,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "reasoning_effort": ("low", "low"),
     "option": ("n=1\nstop=END", {"n": 1, "stop": "END"}),
     "strict": ("YES", True),
+    "log": ("false", False),
     "color": ("never", "never"),
 }
 

@@ -499,7 +499,7 @@ async def test_a_deadline_while_a_check_runs_leaves_the_attempt_unjudged(clock: 
     clock.forward(HOUR)
     trajectory = await run
     assert trajectory.done[0].verdict is None
-    assert "the deadline passed before the check was done" in rig.observer.heard_of
+    assert "the deadline passed before the answer was judged" in rig.observer.heard_of
     assert rig.chat.asked == [(1, 1)]
     assert (trajectory.end.reason, trajectory.end.answer) == (StopReason.DEADLINE, "A")
 

@@ -66,6 +66,17 @@ NEVER = 51
         (["Ax B C D E+"], StopReason.ACCEPTED),
         (["A+", "!budget"], StopReason.ACCEPTED),
         (["A90 A90+"], StopReason.ACCEPTED),
+        # A person may want no more, and what they say about the last turn is worth one more.
+        (["A Bq"], StopReason.STOPPED),
+        (["Ap Aq"], StopReason.STOPPED),
+        (["A+", "Aq"], StopReason.ACCEPTED),
+        (["A", "Aq", "!budget"], StopReason.STOPPED),
+        (["A B C D Ep"], None),
+        (["A B C D E", "A B C D Ep"], None),
+        (["A B C D Ep Fp"], None),
+        (["A B C Dp E?"], StopReason.TURNS),
+        (["A B C D Ex"], StopReason.TURNS),
+        (["A B C D Ep !budget"], StopReason.BUDGET),
         # budget, deadline and errors end the run in the turn in which they happen.
         (["!budget"], StopReason.BUDGET),
         (["!deadline"], StopReason.DEADLINE),

@@ -12,7 +12,8 @@ import typer
 
 from rise_cli.cli.batching import BATCH_EXAMPLES, batch
 from rise_cli.cli.help import Command, Group, examples
-from rise_cli.cli.options import OUTPUT, takes_options
+from rise_cli.cli.logging import log
+from rise_cli.cli.options import OUTPUT, PEOPLE, takes_options
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -28,6 +29,7 @@ app = typer.Typer(
         'rise ask "Is 91 prime? Answer yes or no." --turns 5 -m openai:gpt-6-luna',
         "rise ask --check 'python verify.py' < question.txt",
         "rise batch problems.jsonl -o results.jsonl",
+        "rise log show last",
         "rise models",
     ),
 )
@@ -59,6 +61,7 @@ def _root(
         "cat question.txt | rise ask --json | jq .votes",
         "rise ask - --context report.md --max-cost 0.05 < question.txt",
         "rise ask \"Write a regex for ISO dates\" --kind text --check 'python try_it.py'",
+        'rise ask "Draft a reply to this review." --role writing --interactive',
         'rise ask "Is 91 prime?" --dry-run -m anthropic:claude-haiku-5-5',
         "",
         "Exit codes: 0 answered; 1 the provider failed or no turn gave an answer; 2 wrong usage;",
@@ -75,6 +78,15 @@ def ask(
         str | None,
         typer.Option("--context", metavar="FILE|-", help="Material to answer from.", rich_help_panel=OUTPUT),
     ] = None,
+    interactive: Annotated[
+        bool,
+        typer.Option(
+            "-i",
+            "--interactive",
+            help="After every turn, ask you at the terminal: go on, accept, stop, or say what to change.",
+            rich_help_panel=PEOPLE,
+        ),
+    ] = False,
     full: Annotated[
         bool, typer.Option("--full", help="Print the whole winning reply.", rich_help_panel=OUTPUT)
     ] = False,
@@ -94,7 +106,12 @@ def ask(
     ] = False,
     verbose: Annotated[
         bool,
-        typer.Option("-v", "--verbose", help="Show the transcript in a pipe too.", rich_help_panel=OUTPUT),
+        typer.Option(
+            "-v",
+            "--verbose",
+            help="Show the transcript in a pipe too, and fold nothing.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Show errors only.", rich_help_panel=OUTPUT)
@@ -107,7 +124,7 @@ def ask(
     answers of all turns are put to a vote. stdout is the answer alone; a transcript is shown on
     stderr where that is a terminal.
     """
-    from rise_cli.commands.ask import Output, ask
+    from rise_cli.commands.ask import Output, People, ask
 
     raise typer.Exit(
         ask(
@@ -115,11 +132,14 @@ def ask(
             context,
             flags,
             Output(full=full, json=as_json, dry_run=dry_run, verbose=verbose, quiet=quiet),
+            People(interactive),
         )
     )
 
 
 app.command(cls=Command, context_settings=_SETTINGS, epilog=BATCH_EXAMPLES)(batch)
+
+app.add_typer(log, name="log")
 
 prompts = typer.Typer(
     cls=Group,

@@ -18,6 +18,7 @@ STOPPING = "Stopping and voting"
 MODEL = "Model"
 SPENDING = "Spending and patience with providers"
 OUTPUT = "Output"
+PEOPLE = "People in the loop"
 FIELDS = "Fields of the problems"
 
 
@@ -70,6 +71,7 @@ OPTIONS = (
     Opt("concurrency", ("--concurrency",), str, "N|auto", "Most calls in flight; auto finds out how many, up to 1,000. [default: auto]", SPENDING),
     Opt("rpm", ("--rpm",), int, "N", "Most requests a minute, evenly spread. What the provider's headers say can only lower it.", SPENDING),
     Opt("tpm", ("--tpm",), int, "N", "Most tokens a minute, input and output together, as estimated and then as counted.", SPENDING),
+    Opt("log", ("--log/--no-log",), bool, None, "Keep the run in your own log (see rise log). [default: log]", OUTPUT),
     Opt("color", ("--color",), str, "WHEN", "auto, always or never. [default: auto]", OUTPUT),
 )  # fmt: skip
 

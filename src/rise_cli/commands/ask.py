@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rise_cli.commands import assembly
@@ -22,10 +23,19 @@ from rise_cli.errors import (
 )
 
 if TYPE_CHECKING:
-    from rise_cli.check import Check
+    from rise_cli.check import Judge
     from rise_cli.compare import Comparer
     from rise_cli.render.quiet import Watcher
     from rise_cli.settings import Resolved
+
+
+_FINE = {
+    StopReason.TURNS,
+    StopReason.DECIDED,
+    StopReason.CONFIDENT,
+    StopReason.ACCEPTED,
+    StopReason.STOPPED,
+}
 
 
 @dataclass(frozen=True)
@@ -40,52 +50,94 @@ class Output:
 
 
 @dataclass(frozen=True)
+class People:
+    """How a person takes part: `interactive` asks them after every turn."""
+
+    interactive: bool = False
+
+
+@dataclass(frozen=True)
 class Job:
-    """Everything that is settled before the first call."""
+    """Everything that is settled before the first call. `judge` says whether answers are right, if
+    anybody does."""
 
     resolved: Resolved
     problem: Problem
     method: assembly.Method
     at: assembly.Endpoint
-    check: Check | None
+    judge: Judge | None
     output: Output
+    people: People
 
 
-def ask(question: str | None, context: str | None, flags: Mapping[str, object], output: Output) -> int:
+def ask(
+    question: str | None,
+    context: str | None,
+    flags: Mapping[str, object],
+    output: Output,
+    people: People,
+) -> int:
     """Answer one question; print the result on stdout and return the exit code.
 
     Raises the RiseError that ends the program where there is nothing to print.
     """
-    from rise_cli.render import Verbosity, observer
     from rise_cli.settings import resolve, working_folder
 
     if output.verbose and output.quiet:
         raise UsageError("--verbose and --quiet exclude each other; give one of them")
     resolved = resolve(flags, env=os.environ, cwd=working_folder())
     settings = resolved.settings
+    if people.interactive:
+        _check_interactive(output, resolved)
     notices: list[str] = []
     method = assembly.method(resolved)
     problem = _problem(question, context, method.kind)
     at = assembly.endpoint(resolved, os.environ, notices.append)
     keys = frozenset({at.key} if at.key else ())
-    job = Job(resolved, problem, method, at, assembly.check(settings, os.environ, keys), output)
+    job = Job(resolved, problem, method, at, assembly.check(settings, os.environ, keys), output, people)
     if output.dry_run:
         from rise_cli.commands.estimate import show_estimate
 
         return show_estimate(job.method, problem, at, settings, as_json=output.json)
-    verbosity = Verbosity.QUIET if output.quiet else Verbosity(int(output.verbose))
-    with observer(
-        sys.stderr,
-        verbosity=verbosity,
-        color=settings.color,
-        env=os.environ,
-        model=at.name,
-        policy=method.policy,
-    ) as watcher:
+    with _watched(job) as (watcher, judge):
+        job = replace(job, judge=judge)
         for text in notices:
             watcher.notice(text)
         trajectory, error = _run(job, watcher)
     return _conclude(job, trajectory, error)
+
+
+def _check_interactive(output: Output, resolved: Resolved) -> None:
+    """Raise UsageError for what --interactive cannot go together with."""
+    if resolved.settings.check is not None:
+        where = resolved.origin["check"]
+        raise UsageError(f"--interactive and --check ({where}) both judge the answers; leave one of them out")
+    if output.dry_run:
+        raise UsageError("--dry-run asks nobody, not even you; leave out --interactive")
+    if output.quiet:
+        raise UsageError("--quiet shows nothing that you could judge; leave out --interactive or --quiet")
+
+
+@contextmanager
+def _watched(job: Job) -> Iterator[tuple[Watcher, Judge | None]]:
+    """Yield who shows the run and who judges its answers. A person needs both on one terminal."""
+    from rise_cli.render import Verbosity, observer, transcript
+
+    color, env, model, policy = job.resolved.settings.color, os.environ, job.at.name, job.method.policy
+    if job.people.interactive:
+        from rise_cli.render.person import Person, Terminal
+
+        with (
+            Terminal() as terminal,
+            transcript(terminal.screen, color=color, env=env, model=model, policy=policy) as shown,
+        ):
+            yield shown, Person(shown, terminal)
+        return
+    verbosity = Verbosity.QUIET if job.output.quiet else Verbosity(int(job.output.verbose))
+    with observer(
+        sys.stderr, verbosity=verbosity, color=color, env=env, model=model, policy=policy
+    ) as watcher:
+        yield watcher, job.judge
 
 
 def _problem(question: str | None, context: str | None, kind: Kind) -> Problem:
@@ -152,7 +204,7 @@ async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: lis
         compare=comparer,
         observer=watcher,
         sink=finished.append,
-        judge=job.check,
+        judge=job.judge,
         confidence=settings.confidence,
         rounds=policy.shape is Shape.SINGLE,
         max_tokens=assembly.reply_limit(job.method, job.at, settings),
@@ -169,38 +221,57 @@ async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: lis
 def _streams(job: Job) -> bool:
     """Stream where it is asked for, and by default where somebody watches."""
     wanted = job.resolved.settings.stream
-    return wanted if wanted is not None else sys.stderr.isatty() and not job.output.quiet
+    if wanted is not None:
+        return wanted
+    return job.people.interactive or (sys.stderr.isatty() and not job.output.quiet)
 
 
 def _conclude(job: Job, trajectory: Trajectory, fatal: RiseError | None) -> int:
     """Print the result and say by the exit code, and on stderr, how far it can be relied on."""
     from rise_cli.render.result import answer_text
 
+    log = job.resolved.settings.log
+    record = _record(job, trajectory) if job.output.json or log else {}
     verdict = _verdict(job, trajectory) if fatal is None else type(fatal)(f"{fatal}; {_so_far(trajectory)}")
-    if job.output.json:
-        from rise_cli.history.record import dumps, to_record
+    try:
+        if job.output.json:
+            from rise_cli.history.record import dumps
 
-        record = to_record(
-            trajectory,
-            index=None,
-            model=job.at.name,
-            settings=_settings_of(job),
-            oracle=job.check is not None,
-        )
-        sys.stdout.write(dumps(record) + "\n")
-    elif fatal is None and not isinstance(verdict, NoMajority | Interrupted):
-        sys.stdout.write(answer_text(trajectory.end, job.output.full))
-    sys.stdout.flush()
+            sys.stdout.write(dumps(record) + "\n")
+        elif fatal is None and not isinstance(verdict, NoMajority | Interrupted):
+            sys.stdout.write(answer_text(trajectory.end, job.output.full))
+        sys.stdout.flush()
+    finally:
+        # Also where nobody reads stdout any more: the answer was paid for.
+        if log:
+            _remember(job, record)
     if verdict is not None:
         raise verdict
     return 0
 
 
+def _record(job: Job, trajectory: Trajectory) -> dict[str, object]:
+    from rise_cli.history.record import to_record
+
+    return to_record(
+        trajectory,
+        index=None,
+        model=job.at.name,
+        settings=_settings_of(job),
+        oracle=job.judge is not None,
+    )
+
+
+def _remember(job: Job, record: dict[str, object]) -> None:
+    from rise_cli.commands.remember import remember_ask
+
+    remember_ask(record, key=job.at.key, verbose=job.output.verbose, quiet=job.output.quiet)
+
+
 def _verdict(job: Job, trajectory: Trajectory) -> RiseError | None:
     """The error that ends this run with the right exit code, or None where all went well."""
     end = trajectory.end
-    fine = {StopReason.TURNS, StopReason.DECIDED, StopReason.CONFIDENT, StopReason.ACCEPTED}
-    if end.reason in fine and end.winner is not None:
+    if end.reason in _FINE and end.winner is not None:
         if job.resolved.settings.strict and not end.has_majority:
             return NoMajority(f"no answer has more than half of the votes; {_so_far(trajectory)}")
         return None

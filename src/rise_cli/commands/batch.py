@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rise_cli.commands import plan as planning
 from rise_cli.commands.output import opened
 from rise_cli.commands.plan import Plan, Way
+from rise_cli.commands.remember import remember_batch
 from rise_cli.commands.report import Report
 from rise_cli.commands.wish import STDIO, Wish, output
 from rise_cli.compare import Comparer
@@ -70,6 +71,8 @@ def batch(problems: str, fields: Fields, wish: Wish, flags: Mapping[str, object]
             plan = planning.replay(wish.replay, recording, flags)
         run = _Run(problems, fields, replace(wish, out=out), plan)
         end = run.go(notices)
+    if plan.resolved.settings.log:
+        remember_batch(plan, problems, out, run.report.summary, ended=end.value, quiet=wish.quiet)
     return run.conclude(end)
 
 
@@ -79,7 +82,7 @@ class _Run:
     def __init__(self, problems: str, fields: Fields, wish: Wish, plan: Plan) -> None:
         self._problems, self._fields, self._wish, self._plan = problems, fields, wish, plan
         self._is_file = problems != STDIO and Path(problems).is_file()
-        self._report = Report(
+        self.report = Report(
             wish, None if wish.quiet else count(problems, fields), judged=plan.judge is not None
         )
         self._told = 0
@@ -90,7 +93,7 @@ class _Run:
         from rise_cli.render.progress import meter
 
         settings, quiet = self._plan.resolved.settings, self._wish.quiet
-        look = self._report.look
+        look = self.report.look
         watcher = meter(sys.stderr, quiet=quiet, color=settings.color, env=os.environ, look=look)
         try:
             with watcher, Comparer(notice=watcher.notice) as comparer:
@@ -100,23 +103,23 @@ class _Run:
                     watcher.notice("rows go to stdout, without a journal: a run that is stopped starts over")
                 end = asyncio.run(self._main(watcher, comparer))
         except RiseError:
-            if self._report.paid:
-                self._report.tell()
+            if self.report.paid:
+                self.report.tell()
             raise
-        self._report.tell()
+        self.report.tell()
         return end
 
     async def _main(self, watcher: Meter, comparer: Comparer) -> End:
         loop, settings = asyncio.get_running_loop(), self._plan.resolved.settings
         deadline = None if settings.deadline is None else loop.time() + settings.deadline
-        way = self._report.way = self._plan.way(watcher.notice, lambda text: self._retried(text, watcher))
+        way = self.report.way = self._plan.way(watcher.notice, lambda text: self._retried(text, watcher))
         try:
             with opened(self._wish, self._plan, watcher.notice) as files:
                 chat: Chat = way.chat
                 if files.journal is not None:
                     from rise_cli.chat.recording import Recording
 
-                    chat = self._report.recording = Recording(
+                    chat = self.report.recording = Recording(
                         chat, files.journal, settings_digest(self._plan.sent)
                     )
                 setup = Setup(
@@ -131,7 +134,7 @@ class _Run:
                     max_tokens=self._plan.max_tokens,
                     deadline=deadline,
                 )
-                book = self._report.book = Book(files.rows, files.journal)
+                book = self.report.book = Book(files.rows, files.journal)
                 end = await self._drive(setup, book, way, watcher)
                 self._ok, self._failed = book.ok, book.failed
                 if isinstance(files.rows, Results):
@@ -144,7 +147,7 @@ class _Run:
         return end
 
     async def _drive(self, setup: Setup, book: Book, way: Way, watcher: Meter) -> End:
-        driver = self._report.driver = Driver(
+        driver = self.report.driver = Driver(
             lambda row: self._one(row, setup, book),
             width=lambda: way.limits.width,
             door=way.door,
@@ -165,7 +168,7 @@ class _Run:
     async def _one(self, row: Row, setup: Setup, book: Book) -> Worked:
         """Solve a problem and write its row, unless it was cut off or the provider may be down. Raises
         what must end the run."""
-        self._report.solving()
+        self.report.solving()
         problem = self._plan.pose(row)
         trajectory = await solve(problem, self._plan.method.policy, Actor(setup))
         reason = trajectory.end.reason
@@ -214,7 +217,7 @@ class _Run:
         )
 
     def _retried(self, text: str, watcher: Meter) -> None:
-        self._report.retries += 1
+        self.report.retries += 1
         if self._wish.verbose:
             watcher.notice(text)
 
@@ -222,7 +225,7 @@ class _Run:
         """Return 0, or raise what says how the run ended, and how to go on."""
         # Rows that wait for an earlier one are not in the file, and are made again from the journal.
         done = self._ok + self._failed - self._waiting
-        of = "" if self._report.total is None else f" of {self._report.total:,}"
+        of = "" if self.report.total is None else f" of {self.report.total:,}"
         so_far = f"with {done:,}{of} problems done"
         again = "run the same command again to go on"
         if self._wish.out == STDIO:
@@ -237,7 +240,7 @@ class _Run:
             case End.DEADLINE:
                 raise DeadlinePassed(f"the deadline ended the run {so_far}; {again}")
             case End.DOWN:
-                why = self._report.driver.last_outage if self._report.driver else ""
+                why = self.report.driver.last_outage if self.report.driver else ""
                 raise ProblemsFailed(f"the provider is down ({why}); the run ended {so_far}; {again}")
         if self._failed:
             how = "" if self._wish.out == STDIO else "; --retry-failed tries them again"

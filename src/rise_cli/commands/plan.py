@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # What may differ between two runs whose rows stand in one file: none of it changes an answer.
 _OF_THE_RUN = {
     "concurrency", "timeout", "check_timeout", "max_retries", "max_wait", "max_cost", "max_tokens_total",
-    "rpm", "tpm", "price", "deadline", "stream", "color",
+    "rpm", "tpm", "price", "deadline", "stream", "color", "log",
 }  # fmt: skip
 # What changes how replies are read and polled, but no request.
 _RULES = {"vote", "vote_temperature", "tie", "threshold", "patience", "early_stop", "strict"}

@@ -45,6 +45,8 @@ class Report:
         self._pace: Pace | None = None
         self.total = total
         self.retries = 0
+        self.summary: dict[str, object] = {}
+        """As told; empty where nobody wanted to know."""
         self.way: Way | None = None
         self.recording: Recording | None = None
         self.book: Book | None = None
@@ -97,7 +99,7 @@ class Report:
 
         if self._wish.quiet and self._wish.summary is None:
             return
-        summary = self._summary()
+        summary = self.summary = self._summary()
         if not self._wish.quiet:
             sys.stderr.write(table(summary))
             sys.stderr.flush()

@@ -68,6 +68,7 @@ class StopReason(StrEnum):
     DECIDED = "decided"
     CONFIDENT = "confident"
     ACCEPTED = "accepted"
+    STOPPED = "stopped"
     BUDGET = "budget"
     DEADLINE = "deadline"
     INTERRUPTED = "interrupted"
@@ -190,12 +191,14 @@ class Verdict:
     """What was said about an attempt by a `source`: `check`, `person` or `reference`.
 
     `reward` is 1.0 or 0.0, or None where nobody could tell. `feedback` is shown to the next turn.
+    `enough` asks for no further turn.
     """
 
     reward: float | None
     feedback: str | None
     accepted: bool
     source: str
+    enough: bool = False
 
 
 @dataclass(frozen=True, slots=True)

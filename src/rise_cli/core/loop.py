@@ -26,7 +26,7 @@ from rise_cli.core.stopping import reason_to_stop
 from rise_cli.core.voting import accepted, elect, eligible, rated
 
 # Why a run may end although another call could be paid and waited for.
-_BY_ITSELF = frozenset({StopReason.TURNS, StopReason.CONFIDENT})
+_BY_ITSELF = frozenset({StopReason.TURNS, StopReason.CONFIDENT, StopReason.STOPPED})
 
 
 def next_step(policy: Policy, problem: Problem, done: tuple[Done, ...], since: int = 1) -> Ask | Finish:

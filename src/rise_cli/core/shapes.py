@@ -7,6 +7,10 @@ aggregate     turn 1 as independent; turn t sees `draw` attempts of turn t-1, dr
               (recursive self-aggregation, 2509.26626)
 single        one call a chain; the model runs all its turns in one reply
 
+What a person said about an attempt stays in sight: it is seen by all later turns of its chain, or where
+turns see those of all chains by these, whatever the window. A window of one would have the next turn
+but one undo what the person asked for.
+
 A reply that was cut off, refused or lost is never shown: there is nothing in it to reconsider.
 """
 
@@ -41,6 +45,21 @@ def whole(done: Done) -> bool:
     return isinstance(done.result, Completion) and done.result.finish_reason == "stop"
 
 
+def looks_back(shape: Shape) -> bool:
+    """Whether turns of this shape see earlier ones."""
+    return shape not in {Shape.INDEPENDENT, Shape.SINGLE}
+
+
+def heard(done: tuple[Done, ...]) -> list[Place]:
+    """The attempts that a person said something about, earliest first."""
+    return sorted(d.call.place for d in done if _by_a_person(d) and whole(d))
+
+
+def _by_a_person(done: Done) -> bool:
+    verdict = done.verdict
+    return verdict is not None and verdict.source == "person" and verdict.feedback is not None
+
+
 def _attempts(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> Iterator[Call]:
     made = {(d.call.place, d.call.purpose): d for d in done}
     for chain in range(1, policy.samples + 1):
@@ -71,19 +90,20 @@ def _ratings(policy: Policy, done: tuple[Done, ...], turn: int) -> Iterator[Call
 
 def _seen(policy: Policy, problem: Problem, done: tuple[Done, ...], place: Place) -> tuple[Place, ...]:
     """Which attempts the call at `place` sees."""
-    if place.turn == 1 or policy.shape in {Shape.INDEPENDENT, Shape.SINGLE}:
+    if place.turn == 1 or not looks_back(policy.shape):
         return ()
     shown = sorted(
         d.call.place
         for d in done
         if d.call.purpose is Purpose.ATTEMPT and d.call.turn < place.turn and whole(d)
     )
+    kept = [p for p in heard(done) if p.turn < place.turn]
     if policy.shape is Shape.AGGREGATE:
-        return _drawn(policy, problem, shown, place)
+        drawn = _drawn(policy, problem, shown, place)
+        return (*(p for p in kept if p not in drawn), *drawn)
     own = [p for p in shown if p.chain == place.chain]
-    if policy.window is None:
-        return tuple(own)
-    return tuple(own[-policy.window :]) if policy.window else ()
+    seen = own if policy.window is None else own[-policy.window :] if policy.window else []
+    return tuple(p for p in own if p in seen or p in kept)
 
 
 def _drawn(policy: Policy, problem: Problem, shown: list[Place], place: Place) -> tuple[Place, ...]:

@@ -3,12 +3,14 @@
 In this order, the first that holds:
 
 accepted    a check or a person accepted an attempt.
+stopped     a person wants no further turn.
 budget      a call of the last turn did not fit into what may still be spent, or its reply was cut off
             where that ended.
 deadline    a call of the last turn was not made, or not waited for, because time was up.
 unrecorded  a replay came to a call of the last turn that was never made.
 error       no attempt of the last turn came back, for reasons that retrying did not mend.
-turns       no turn is left.
+turns       no turn is left. What a person said about an attempt of the last one is worth one more: it
+            would be lost otherwise, and the attempt does not vote any longer.
 decided     majority only: the leader's lead over the runner-up exceeds the votes still to come, so
             no later turn can change the winner. It changes no answer, only the bill. Where somebody
             judges it never holds: whatever is accepted later would be the answer.
@@ -29,10 +31,10 @@ from rise_cli.core.domain import (
     Place,
     Policy,
     Purpose,
-    Shape,
     StopReason,
     Vote,
 )
+from rise_cli.core.shapes import heard, looks_back
 from rise_cli.core.voting import accepted, eligible, polled, tally
 
 
@@ -44,7 +46,7 @@ def turns_taken(done: tuple[Done, ...]) -> int:
 def turns_allowed(policy: Policy) -> int:
     """How many turns of calls a chain may take. Independent chains answer once, and a reply that holds
     all its rounds is one call, whatever the policy says."""
-    return 1 if policy.shape in {Shape.INDEPENDENT, Shape.SINGLE} else policy.turns
+    return policy.turns if looks_back(policy.shape) else 1
 
 
 def reason_to_stop(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
@@ -54,11 +56,18 @@ def reason_to_stop(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
         return None
     if accepted(done):
         return StopReason.ACCEPTED
+    if any(d.verdict and d.verdict.enough for d in done):
+        return StopReason.STOPPED
     if (cause := _cut_off(done, taken)) is not None:
         return cause
-    if taken >= turns_allowed(policy):
+    if taken >= turns_allowed(policy) and not _unanswered(policy, done, taken):
         return StopReason.TURNS
     return _early(policy, done) if policy.early_stop else None
+
+
+def _unanswered(policy: Policy, done: tuple[Done, ...], turn: int) -> bool:
+    """Whether a person said something in the last turn that a further one could take up."""
+    return looks_back(policy.shape) and any(p.turn == turn for p in heard(done))
 
 
 def _early(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:

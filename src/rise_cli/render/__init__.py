@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rise_cli.core.domain import Policy
 from rise_cli.render.quiet import Quiet, Watcher
+
+if TYPE_CHECKING:
+    from rise_cli.render.plain import PlainTranscript
 
 
 class Verbosity(IntEnum):
@@ -38,16 +41,25 @@ def observer(
     """Return the observer for `stream` (stderr), to be entered with `with` around the run.
 
     A terminal gets the transcript unless it is told to be quiet; anything else gets notices alone
-    unless it is told to be verbose. `color` is `auto`, `always` or `never`.
+    unless it is told to be verbose, when nothing is folded either. `color` is `auto`, `always` or `never`.
     """
     if verbosity is Verbosity.QUIET:
         return Quiet(stream, silent=True)
     if verbosity is Verbosity.NORMAL and not stream.isatty():
         return Quiet(stream)
+    full = verbosity is Verbosity.VERBOSE
+    return transcript(stream, color=color, env=env, model=model, policy=policy, full=full)
+
+
+def transcript(
+    stream: TextIO, *, color: str, env: Mapping[str, str], model: str, policy: Policy, full: bool = False
+) -> PlainTranscript:
+    """Return the transcript that fits `stream`: with a live region where its cursor can move. `full` folds
+    nothing."""
     from rise_cli.render.console import make_console
     from rise_cli.render.live import LiveTranscript
     from rise_cli.render.plain import PlainTranscript
 
     console = make_console(stream, color, env)
-    transcript = LiveTranscript if console.is_interactive else PlainTranscript
-    return transcript(console, model=model, policy=policy)
+    fitting = LiveTranscript if console.is_interactive else PlainTranscript
+    return fitting(console, model=model, policy=policy, full=full)

@@ -1,46 +1,90 @@
-"""The end of a transcript: the vote as bars, why the run stopped, and what it took."""
+"""The end of a transcript: the vote, why the run stopped, who won, and what it took."""
 
 from __future__ import annotations
 
-from rich.cells import cell_len, set_cell_size
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from rich.text import Text
 
-from rise_cli.core.domain import Completion, Policy, StopReason, Tally, Trajectory, Vote
+from rise_cli.core.domain import Completion, Done, Policy, Purpose, Shape, StopReason, Trajectory, Vote
+from rise_cli.core.selecting import selected
+from rise_cli.core.stopping import turns_allowed
+from rise_cli.core.voting import accepted, eligible
+from rise_cli.history.format import RecordedTotal
 from rise_cli.history.outcome import cost
 from rise_cli.history.record import total
 from rise_cli.render import amounts
-from rise_cli.render.page import INDENT, Page
-
-ROWS = 8
-"""Answers shown in a vote; the rest is counted."""
-
-_BAR = 24  # cells of a full bar, where there is room
-_GAP = "  "
+from rise_cli.render.blocks import where
+from rise_cli.render.page import Page
+from rise_cli.render.votes import poll
 
 
-def ending(trajectory: Trajectory, seconds: float, page: Page) -> list[Text]:
-    """Return the last block. `seconds` is how long the run took on a person's clock."""
-    lines: list[Text] = []
-    if sum(tally.count for tally in trajectory.end.votes) > 1:
-        lines += _vote(trajectory, page)
-    sentence = Text(why_stopped(trajectory), style="" if trajectory.end.winner else "yellow")
-    lines += sentence.wrap(page.console, page.width)
-    return lines + _totals(trajectory, seconds, page)
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run took: its tokens, its price where it is known, and its time on a person's clock."""
+
+    total: RecordedTotal
+    usd: float | None
+    seconds: float
+
+
+def spent(trajectory: Trajectory, seconds: float) -> Spent:
+    """Return the sums over the calls of a run."""
+    return Spent(total(trajectory.done), cost(trajectory.done), seconds)
+
+
+def ending(trajectory: Trajectory, took: Spent, page: Page) -> list[Text]:
+    """Return the last block."""
+    lines = poll(trajectory.end, trajectory.policy, page)
+    words = f"{why_stopped(trajectory)} {who_won(trajectory)}".rstrip()
+    lines += page.flow([Text(words, style="" if trajectory.end.winner else "yellow")], "")
+    return lines + _totals(trajectory, took, page)
+
+
+def turns_taken(done: Iterable[Done]) -> int:
+    """The most turns of a chain, be they calls of their own or rounds of one reply."""
+    attempts = [one for one in done if one.call.purpose is Purpose.ATTEMPT]
+    return max(
+        (turn for one in attempts for turn in (one.call.turn, *(a.turn for a in one.attempts))), default=0
+    )
 
 
 def why_stopped(trajectory: Trajectory) -> str:
     """Return one sentence that says why the run is over; a second if nobody won."""
     policy, reason = trajectory.policy, trajectory.end.reason
-    turns = max((done.call.turn for done in trajectory.done), default=0)
+    turns = turns_taken(trajectory.done)
     after = f"Stopped after turn {turns}" if turns else "Stopped before the first turn"
     if reason is StopReason.TURNS:
-        sentence = f"All {policy.turns} turns were taken." if policy.turns > 1 else _one_turn(policy)
+        sentence = _all_taken(policy, trajectory.done)
     else:
         sentence = f"{after}: {_because(reason, trajectory)}."
     return sentence if trajectory.end.winner else f"{sentence} No turn gave a usable answer."
 
 
-def _one_turn(policy: Policy) -> str:
+def who_won(trajectory: Trajectory) -> str:
+    """Return a sentence on the reply that the model selected; nothing where it did not."""
+    policy, done, winner = trajectory.policy, trajectory.done, trajectory.end.winner
+    if policy.vote is not Vote.CONSISTENT or winner is None or accepted(done):
+        return ""
+    choice = eligible(done)
+    if len(choice) < 2:
+        return ""
+    place = where(winner.place, policy)
+    selections = tuple(one for one in done if one.call.purpose is Purpose.SELECT)
+    if any(one.selected is not None for one in selections) and selected(choice, selections) == winner:
+        return f"The model selected the reply of {place}."
+    return f"The model selected none, so the reply of {place} stands."
+
+
+def _all_taken(policy: Policy, done: tuple[Done, ...]) -> str:
+    if policy.shape is Shape.SINGLE:
+        rounds = sum(len(one.attempts) for one in done)
+        replies = "The reply" if policy.samples == 1 else f"The {policy.samples} replies"
+        return f"{replies} held {amounts.counted(rounds, 'turn')}."
+    turns = max(turns_allowed(policy), turns_taken(done))
+    if turns > 1:
+        return f"All {turns} turns were taken."
     return f"All {policy.samples} replies are in." if policy.samples > 1 else "One turn was asked for."
 
 
@@ -60,6 +104,7 @@ def _because(reason: StopReason, trajectory: Trajectory) -> str:
         StopReason.CONFIDENT: f"the same answer came {times} in a row, at least "
         f"{amounts.percent(policy.threshold)} sure",
         StopReason.ACCEPTED: f"{judge} accepted the answer",
+        StopReason.STOPPED: "a person wanted no further turn",
         StopReason.BUDGET: "the budget ended in the middle of a reply"
         if cut
         else "the budget does not cover the next call",
@@ -70,60 +115,15 @@ def _because(reason: StopReason, trajectory: Trajectory) -> str:
     }[reason]
 
 
-def _vote(trajectory: Trajectory, page: Page) -> list[Text]:
-    end, rule = trajectory.end, trajectory.policy.vote
-    title = "vote" if rule is Vote.MAJORITY else f"vote ({rule})"
-    shown = end.votes[:ROWS]
-    figures = _figures(shown, confidence=page.width >= 40)
-    room = page.width - len(INDENT) - 2 * len(_GAP) - max(len(line) for line in figures)
-    longest = max(cell_len(page.clip(tally.answer, page.width)) for tally in shown)
-    # The answer before the bar: what was polled matters more than how it looks.
-    names = min(longest, max(room - _BAR, room * 3 // 5, 6))
-    cells = max(min(_BAR, room - names), 4)
-    lines = [Text.assemble((f"{page.signs.rule} ", "dim"), (title, "bold"))]
-    for tally, figure in zip(shown, figures, strict=True):
-        won = end.winner is not None and tally.candidate == end.winner.candidate
-        bar = page.signs.bar * max(1, round(tally.share * cells))
-        lines.append(
-            Text.assemble(
-                INDENT,
-                (set_cell_size(page.clip(tally.answer, names), names), "bold" if won else ""),
-                _GAP,
-                (set_cell_size(bar, cells), "cyan" if won else "dim"),
-                _GAP,
-                (figure, "" if won else "dim"),
-            )
-        )
-    if len(end.votes) > ROWS:
-        more = amounts.counted(len(end.votes) - ROWS, "more answer")
-        lines.append(Text(f"{INDENT}{page.signs.more} {more}", style="dim"))
-    return [*lines, Text()]
-
-
-def _figures(votes: tuple[Tally, ...], *, confidence: bool) -> list[str]:
-    """The count, the share and the mean confidence of each, in columns."""
-    widest = max(len(str(tally.count)) for tally in votes)
-    return [
-        f"{tally.count:>{widest}}{_GAP}{amounts.percent(tally.share):>4}"
-        + (
-            f"{_GAP}{amounts.percent(tally.confidence):>4} sure"
-            if confidence and tally.confidence is not None
-            else ""
-        )
-        for tally in votes
-    ]
-
-
-def _totals(trajectory: Trajectory, seconds: float, page: Page) -> list[Text]:
-    spent, usd = total(trajectory.done), cost(trajectory.done)
-    turns = max((done.call.turn for done in trajectory.done), default=0)
+def _totals(trajectory: Trajectory, took: Spent, page: Page) -> list[Text]:
+    sums, turns = took.total, turns_taken(trajectory.done)
     parts = [amounts.counted(turns, "turn")]
-    if spent.requests != turns:
-        parts.append(amounts.counted(spent.requests, "request"))
-    if spent.input_tokens is not None and spent.output_tokens is not None:
-        parts.append(amounts.tokens(spent.input_tokens, spent.cached_input_tokens or 0, spent.output_tokens))
+    if sums.requests != turns:
+        parts.append(amounts.counted(sums.requests, "request"))
+    if sums.input_tokens is not None and sums.output_tokens is not None:
+        parts.append(amounts.tokens(sums.input_tokens, sums.cached_input_tokens or 0, sums.output_tokens))
     else:
         parts.append("tokens unknown")
-    parts.append("cost unknown" if usd is None else amounts.money(usd))
-    parts.append(amounts.duration(seconds))
+    parts.append("cost unknown" if took.usd is None else amounts.money(took.usd))
+    parts.append(amounts.duration(took.seconds))
     return page.flow([Text(part, style="dim") for part in parts], "")

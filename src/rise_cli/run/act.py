@@ -265,7 +265,7 @@ class Actor:
             async with asyncio.timeout_at(self.setup.deadline):
                 return await judge.respond(problem, attempt)
         except TimeoutError:
-            self.setup.observer.notice("the deadline passed before the check was done")
+            self.setup.observer.notice("the deadline passed before the answer was judged")
             return None
 
 

@@ -9,7 +9,7 @@ shows a key, in a message, a table or a representation.
 
 from __future__ import annotations
 
-from rise_cli.settings.files import ConfigPaths, Provider, config_paths, working_folder
+from rise_cli.settings.files import ConfigPaths, Provider, config_paths, log_path, working_folder
 from rise_cli.settings.keys import find_key
 from rise_cli.settings.layers import Resolved, describe, resolve
 from rise_cli.settings.options import Settings
@@ -22,6 +22,7 @@ __all__ = [
     "config_paths",
     "describe",
     "find_key",
+    "log_path",
     "resolve",
     "working_folder",
 ]

@@ -110,6 +110,15 @@ def user_config_path(env: Mapping[str, str]) -> Path:
     return Path(platformdirs.user_config_dir("rise", appauthor=False)) / "config.toml"
 
 
+def log_path(env: Mapping[str, str]) -> Path:
+    """Return where runs are kept: `RISE_LOG_FILE`, or `log.db` in the platform's folder for data."""
+    if env.get("RISE_LOG_FILE"):
+        return Path(env["RISE_LOG_FILE"])
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("rise", appauthor=False)) / "log.db"
+
+
 def find_project_file(cwd: Path, env: Mapping[str, str]) -> Path | None:
     """Return the nearest `rise.toml` in `cwd` or above, but not above the home folder."""
     home = Path(env["HOME"]) if env.get("HOME") else None

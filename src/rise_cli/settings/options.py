@@ -85,6 +85,7 @@ class Settings(BaseModel):
     )
     option: dict[str, Any] = Field(default_factory=dict, description="NAME=VALUE")
     strict: bool = False
+    log: bool = True
     color: Literal["auto", "always", "never"] = "auto"
 
     @field_validator("*", mode="before")
