@@ -13,7 +13,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -47,7 +46,8 @@ class Row(NamedTuple):
 
 
 class Ids:
-    """A map from ids to numbers below 2^63, by a 64-bit digest of the id.
+    """A map from ids to numbers below 2^63, by a 64-bit digest of the id: Python's own hash, which holds
+    for this process alone.
 
     It may take two ids for the same; with n of them the chance of any such pair is n^2 / 2^65.
     """
@@ -74,7 +74,7 @@ class Ids:
         return sum(map(len, self._digests))
 
     def _find(self, id: bytes) -> tuple[int, int, int]:  # noqa: A002
-        digest = int.from_bytes(blake2b(id, digest_size=8).digest(), "big")
+        digest = hash(id) & 0xFFFFFFFFFFFFFFFF
         part = digest & 1023
         return part, bisect_left(self._digests[part], digest), digest
 

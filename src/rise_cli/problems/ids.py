@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 class Digests:
     """A set of texts that remembers a 64-bit digest of each: 16 to 32 bytes a text, in one array,
-    where a set of strings takes above 100.
+    where a set of strings takes above 100. The digest is Python's own hash, and holds for this process.
 
     Two different texts are taken for one with a chance of n²/2⁶⁵: one in a billion at 200,000.
     """
@@ -19,7 +19,7 @@ class Digests:
 
     def add(self, text: str) -> bool:
         """Add `text`; return False if it was there already."""
-        digest = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") or 1
+        digest = hash(text) & 0xFFFFFFFFFFFFFFFF or 1
         slots = self._slots
         mask = len(slots) - 1
         at = digest & mask
