@@ -33,11 +33,11 @@ from rise_cli.history.record import dumps, schema, to_record, total
 # The example of the design, verbatim but for its ellipses.
 EXAMPLE = json.loads("""
 {"schema": "rise.trajectory/1", "id": "p-17", "index": 16, "status": "ok",
- "question": "…", "context": null, "reference": "18", "correct": true, "extra": {"level": 3},
+ "prior": [], "question": "…", "context": null, "reference": "18", "correct": true, "extra": {"level": 3},
  "answer": "18", "stop_reason": "decided", "confidence": 0.86, "oracle": false,
  "votes": [{"answer": "18", "count": 3, "weight": 3.0, "share": 0.75, "turns": [[1, 1], [1, 2], [1, 4]]}],
- "turns": [{"chain": 1, "turn": 1, "reply": "…", "reasoning": null, "answer": "18", "confidence": 0.8,
-            "critique": null, "feedback": null, "reward": 1.0, "verdict": "reference", "failure": null,
+ "turns": [{"chain": 1, "turn": 1, "given": false, "reply": "…", "reasoning": null, "answer": "18",
+            "confidence": 0.8, "critique": null, "feedback": null, "reward": 1.0, "verdict": "reference", "failure": null,
             "finish_reason": "stop", "latency_s": 1.2,
             "usage": {"input_tokens": 96, "cached_input_tokens": 0, "cache_write_tokens": 0,
                       "output_tokens": 120, "reasoning_tokens": 0}}],

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rise_cli.chat import Chat, Notice, Sampling, connect
-from rise_cli.core.domain import Call, Done, Kind, Message, Policy, Problem, Shape, Vote
+from rise_cli.core.domain import Ask, Call, Done, Kind, Message, Policy, Problem, Shape, Vote
+from rise_cli.core.loop import next_step
 from rise_cli.errors import ConfigurationError, UsageError
 from rise_cli.prompts import Protocol, load, load_role, messages
 from rise_cli.settings import Resolved, Settings, find_key
@@ -53,6 +54,11 @@ class Method:
 
     def render(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> tuple[Message, ...]:
         return messages(self.protocol, self.policy, problem, call, done, self.role)
+
+    def first(self, problem: Problem, given: tuple[Done, ...] = ()) -> tuple[Message, ...]:
+        """The messages of the first call that is to be made after what is given."""
+        step = next_step(self.policy, problem, given)
+        return self.render(problem, step.calls[0], given) if isinstance(step, Ask) else ()
 
 
 def method(resolved: Resolved) -> Method:
@@ -268,8 +274,8 @@ def check(settings: Settings, env: Mapping[str, str], keys: frozenset[str]) -> C
     )
 
 
-def room(method: Method, problem: Problem, settings: Settings) -> Room:
-    """The room that this problem takes.
+def room(method: Method, problem: Problem, settings: Settings, given: tuple[Done, ...] = ()) -> Room:
+    """The room that this problem takes, after what is given.
 
     Two bytes a token is more than English text needs; every attempt that a turn sees brings a reply
     and the request to reconsider it.
@@ -277,7 +283,7 @@ def room(method: Method, problem: Problem, settings: Settings) -> Room:
     policy = method.policy
     seen = policy.turns - 1 if policy.window is None else min(policy.window, policy.turns - 1)
     reply = settings.max_tokens or _USUAL_REPLY
-    head = method.render(problem, Call(1, 1), ())
+    head = method.first(problem, given)
     tokens = sum(len(m.text.encode()) for m in head) // 2 + (seen + 1) * (reply + 256) + 256
     return Room(min(policy.samples, settings.concurrency), tokens)
 

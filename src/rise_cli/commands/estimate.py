@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from rise_cli.core.controls import printable
-from rise_cli.core.domain import Call, Message, Policy, Problem, Shape, Vote
+from rise_cli.core.domain import Done, Message, Policy, Problem, Shape, Vote
 
 if TYPE_CHECKING:
     from rise_cli.chat.prices import Tariff
@@ -70,15 +70,22 @@ def _fewest_turns(policy: Policy, judged: bool) -> int:
 
 
 def show_estimate(
-    method: Method, problem: Problem, at: Endpoint, settings: Settings, *, as_json: bool
+    method: Method,
+    problem: Problem,
+    at: Endpoint,
+    settings: Settings,
+    given: tuple[Done, ...] = (),
+    *,
+    as_json: bool,
 ) -> int:
-    """Print turn 1's messages and the bounds; call nobody. Returns the exit code."""
+    """Print the first call's messages and the bounds; call nobody. Returns the exit code."""
     from rise_cli.commands.assembly import tariff
 
-    first = method.render(problem, Call(1, 1), ())
+    first = method.first(problem, given)
     price = tariff(settings, at)
+    policy = replace(method.policy, turns=method.policy.turns - len(given))
     bounds = estimate(
-        method.policy, first, settings.max_tokens or _OUTPUT_LIMIT, price, judged=settings.check is not None
+        policy, first, settings.max_tokens or _OUTPUT_LIMIT, price, judged=settings.check is not None
     )
     if as_json:
         messages = [{"role": m.role, "content": m.text} for m in first]

@@ -71,6 +71,16 @@ class RecordedTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedMessage:
+    """A message of an earlier conversation."""
+
+    __pydantic_config__ = _STRICT
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedTurn:
     """One attempt, or one call for an attempt that brought none."""
 
@@ -78,6 +88,8 @@ class RecordedTurn:
 
     chain: int
     turn: int
+    given: bool
+    """Taken over from the run that this one continues, for all chains; nobody was asked for it."""
     reply: str | None
     """The whole text that the model wrote; null if the call failed."""
     reasoning: str | None
@@ -129,6 +141,8 @@ class Record:
     """Its position in the input file, from 0; null for a single question."""
     status: Literal["ok", "failed"]
     """failed: no turn was usable, and `error` says why."""
+    prior: list[RecordedMessage]
+    """The conversation that the question continues, earliest first."""
     question: str
     context: str | None
     reference: str | None
@@ -176,6 +190,7 @@ def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not k
         id=problem.key,
         index=index,
         status="failed" if failed else "ok",
+        prior=[RecordedMessage(cast(Literal["user"], m.role), m.text) for m in problem.prior],
         question=problem.question,
         context=problem.context,
         reference=reference,
@@ -224,7 +239,7 @@ def schema() -> dict[str, object]:
 
 def total(done: Sequence[Done]) -> RecordedTotal:
     """Return the requests and tokens of `done` in sum; tokens are None if any count is missing."""
-    made = [one for one in done if not unmade(one.result)]
+    made = [one for one in done if not unmade(one.result) and not one.given]
     replies = [one.result for one in made if isinstance(one.result, Completion)]
     usages = [reply.usage for reply in replies if reply.usage]
     known = (
@@ -268,6 +283,7 @@ def _turn(done: Done, attempt: Attempt | None, critiques: dict[Place, str], *, f
     return RecordedTurn(
         chain=attempt.chain if attempt else call.chain,
         turn=attempt.turn if attempt else call.turn,
+        given=done.given,
         reply=reply,
         reasoning=came.reasoning if came and first else None,
         answer=attempt.answer if attempt else None,
@@ -278,7 +294,7 @@ def _turn(done: Done, attempt: Attempt | None, critiques: dict[Place, str], *, f
         verdict=cast(Source, verdict.source) if verdict else None,
         failure=_failure(done.result),
         finish_reason=cast(FinishReason, came.finish_reason) if came else None,
-        latency_s=came.latency_s if came and first else None,
+        latency_s=came.latency_s if came and first and not done.given else None,
         usage=_usage(came.usage) if came and came.usage and first else None,
     )
 

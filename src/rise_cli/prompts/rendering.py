@@ -22,7 +22,7 @@ def messages(
     The last message that no turn changes is marked `fixed`. Each seen attempt follows as the
     assistant's own words, and after each what is said about it; a call that aggregates sees them all
     in one message. A rating sees the question and the answer alone, a selection the question and the
-    replies.
+    replies; the conversation that the question continues belongs to it.
     """
     facts = {
         "question": problem.question,
@@ -35,10 +35,10 @@ def messages(
     seen = _Seen(call, done)
     if call.purpose is Purpose.RATE:
         (attempt,) = seen.attempts
-        return (Message("user", fill(protocol.rate, {**facts, "answer": attempt.answer})),)
+        return (*problem.prior, Message("user", fill(protocol.rate, {**facts, "answer": attempt.answer})))
     if call.purpose is Purpose.SELECT:
         replies = [attempt.reply for attempt in seen.attempts]
-        return (Message("user", fill(protocol.select, {**facts, "replies": replies})),)
+        return (*problem.prior, Message("user", fill(protocol.select, {**facts, "replies": replies})))
     system = "\n\n".join(t for t in (role, fill(protocol.system, facts)) if t)
     head = [Message("system", system)] if system else []
     head += [Message(speaker, fill(template, facts)) for speaker, template in protocol.opening]

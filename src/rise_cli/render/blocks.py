@@ -46,6 +46,8 @@ def heading(call: Call, policy: Policy, page: Page) -> Text:
 def turn(done: Done, before: Attempt | None, policy: Policy, page: Page) -> list[Text]:
     """Return a finished call as a block. `before` is the answer that its chain had before it."""
     lines = [heading(done.call, policy, page)]
+    if done.given:
+        lines[0].append(f" {page.signs.dot} of the earlier run")
     if isinstance(done.result, Completion):
         reasoning = (done.result.reasoning or "").strip()
         if reasoning:
@@ -126,7 +128,7 @@ def _judged(verdict: Verdict) -> Text:
 
 
 def _spent(done: Done) -> list[Text]:
-    if isinstance(done.result, Failure):
+    if isinstance(done.result, Failure) or done.given:
         return []
     usage, usd = done.result.usage, done.result.cost_usd
     parts = []

@@ -62,15 +62,14 @@ class PlainTranscript:
                 self._page.show(lines)
 
     def asked(self, call: Call) -> None:
-        if self._began is None:
-            self._began = self._clock()
-            self._show(blocks.opening(self._model, self._policy, self._page))
+        self._open()
 
     def heard(self, call: Call, text: str, reasoning: bool) -> None: ...
 
     def restarted(self, call: Call) -> None: ...
 
     def finished(self, done: Done) -> None:
+        self._open()
         before = max(
             (one for one in self._answered if one.chain == done.call.chain and one.turn < done.call.turn),
             key=lambda one: one.turn,
@@ -90,6 +89,11 @@ class PlainTranscript:
         seconds = self._clock() - self._began if self._began is not None else 0.0
         # The blank line after it sets off what follows on stdout.
         self._show([Text(), *ending(trajectory, spent(trajectory, seconds), self._page), Text()])
+
+    def _open(self) -> None:
+        if self._began is None:
+            self._began = self._clock()
+            self._show(blocks.opening(self._model, self._policy, self._page))
 
     def _show(self, lines: list[Text]) -> None:
         if self._held is None:
