@@ -206,7 +206,7 @@ async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: lis
         assembly.tariff(settings, job.at, shown=job.output.json or watcher.shows_cost),
         notice=watcher.notice,
         stream=_streams(job),
-        room=assembly.room(job.method, job.problem, settings, job.given),
+        room=assembly.room(_roomy(job), job.problem, settings, job.given),
     )
     deadline = None if settings.deadline is None else asyncio.get_running_loop().time() + settings.deadline
     setup = Setup(
@@ -229,6 +229,13 @@ async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: lis
         await line.chat.aclose()
     watcher.ended(trajectory)
     return trajectory
+
+
+def _roomy(job: Job) -> assembly.Method:
+    """The method as far as room goes: what a person may say stays in sight, and so does what it is about."""
+    if not job.people.interactive:
+        return job.method
+    return replace(job.method, policy=replace(job.method.policy, window=None))
 
 
 def _streams(job: Job) -> bool:

@@ -47,7 +47,7 @@ def turn(done: Done, before: Attempt | None, policy: Policy, page: Page) -> list
     """Return a finished call as a block. `before` is the answer that its chain had before it."""
     lines = [heading(done.call, policy, page)]
     if done.given:
-        lines[0].append(f" {page.signs.dot} of the earlier run")
+        lines[0].append(f" {page.signs.dot} of the earlier run", style="dim")
     if isinstance(done.result, Completion):
         reasoning = (done.result.reasoning or "").strip()
         if reasoning:
