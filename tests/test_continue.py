@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from loopback import Loopback, Reply, Seen
+from loopback import Loopback, Reply, Seen, Status
 from rollouts import rollout
 from running import KEYS, Program, Result, at
 
+from rise_cli.commands import assembly
 from rise_cli.core.conversation import answered_back, conversation
-from rise_cli.core.domain import Message, Policy, Problem, Shape, StopReason, Trajectory
+from rise_cli.core.domain import Call, Message, Place, Policy, Problem, Purpose, Shape, StopReason, Trajectory
 from rise_cli.core.loop import conclude, next_step
 from rise_cli.core.stopping import decided
 from rise_cli.history.record import schema, to_record
 from rise_cli.history.restore import to_trajectory
+from rise_cli.prompts import load, messages
+from rise_cli.settings import resolve
 
 QUESTION = "How many are 3 and 5?"
 
@@ -57,8 +62,9 @@ def test_feedback_is_the_verdict_on_the_old_answer_and_the_next_turn_hears_it(ri
     with Loopback([reply(7), reply(8)]) as server:
         first = asked(rise, server, "--turns", "1")
         result = rise(
-            "ask", "--continue", first["id"], "--feedback", "Count again.", "--turns", "2", "--json", env=KEYS
-        )
+            "ask", "--continue", first["id"], "--feedback", "Count again.", "--turns", "2", "--json",
+            "--price", "1,1", env=KEYS,
+        )  # fmt: skip
         sent = [talk(seen) for seen in server.seen]
     record = record_of(result)
     assert len(sent) == 3
@@ -75,7 +81,8 @@ def test_feedback_is_the_verdict_on_the_old_answer_and_the_next_turn_hears_it(ri
     assert [vote["answer"] for vote in record["votes"]] == ["8"], "the old answer does not vote"
     assert record["usage"]["requests"] == 2
     assert record["usage"]["by_purpose"] == {"attempt": 2}
-    assert record["usage"]["input_tokens"] is not None
+    spent = record["usage"]["input_tokens"] + record["usage"]["output_tokens"]
+    assert record["cost_usd"] == pytest.approx(spent / 1e6)
     assert record["oracle"] is True
 
 
@@ -302,6 +309,15 @@ def test_an_interruption_keeps_what_was_given(rise: Program) -> None:
     assert result.code == 5
     assert [t["given"] for t in result.record["turns"]] == [True, False]
     assert result.record["answer"] is None
+    assert "person" not in result.record["error"], "what failed is this run, not the earlier one"
+
+
+def test_a_run_that_breaks_off_keeps_what_was_given(rise: Program) -> None:
+    with Loopback([reply(7), reply(8), Status(401)]) as server:
+        asked(rise, server, "--turns", "1")
+        result = rise("ask", "--continue", "last", "--feedback", "No.", "--turns", "3", "--json", env=KEYS)
+    assert result.code == 3
+    assert [(t["given"], t["answer"]) for t in result.record["turns"]] == [(True, "7"), (False, "8")]
 
 
 # The core
@@ -340,6 +356,25 @@ def test_once_nobody_judges_any_more_it_can_be_decided() -> None:
     later = tuple(d for d in rollout("A B B B") if d.call.turn > 1)
     assert decided(Policy(turns=5), given + later)
     assert not decided(Policy(turns=5), given + later[:1])
+
+
+@pytest.mark.parametrize("purpose", [Purpose.RATE, Purpose.SELECT])
+def test_ratings_and_selections_know_the_conversation(purpose: Purpose) -> None:
+    prior = (Message("user", "Before?"), Message("assistant", "Yes."))
+    call = Call(1, 1, purpose, (Place(1, 1),))
+    sent = messages(load("introspect"), Policy(), Problem("p", "And now?", None, prior), call, rollout("A"))
+    assert sent[:2] == prior
+    assert "And now?" in sent[2].text
+
+
+def test_what_is_given_needs_room(tmp_path: Path) -> None:
+    resolved = resolve({"turns": 2}, env={"HOME": str(tmp_path)}, cwd=tmp_path)
+    method, problem = assembly.method(resolved), Problem("p", "What is it?")
+    given = answered_back(run_of("A", Policy(turns=1)), "x" * 10_000)
+    longer = replace(method, policy=replace(method.policy, turns=3))
+    alone = assembly.room(longer, problem, resolved.settings)
+    after = assembly.room(longer, problem, resolved.settings, given)
+    assert after.context_tokens >= alone.context_tokens + 5_000
 
 
 def test_a_record_holds_what_is_needed_to_go_on() -> None:

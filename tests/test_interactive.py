@@ -206,6 +206,7 @@ def test_ctrl_c_while_a_person_is_asked(rise: Program) -> None:
         terminal.press("c")
         result = terminal.end()
     shown = drawn(result.out)
+    assert result.code == 130
     assert "Stopped after turn 2: interrupted." in shown
     assert "rise: interrupted; the vote so far is '8' with 2 of 2 votes" in shown
     assert result.out.rindex(SHOW) > result.out.rindex(HIDE)

@@ -43,7 +43,7 @@ def find(name: str) -> Earlier:
         raise UsageError(f"{entry.id!r} is a batch, which holds no conversation; name a run of rise ask")
     run = to_trajectory(record)
     if run.end.winner is None:
-        raise UsageError(f"the run {entry.id!r} gave no answer that could be taken up; ask again")
+        raise UsageError(f"the run {entry.id!r} gave no answer that could be taken up; name another run")
     return Earlier(entry.id, record["model"], record["settings"], run)
 
 
