@@ -183,11 +183,14 @@ def test_a_full_disk_is_a_warning(rise: Program, script: tuple[str, ...]) -> Non
     assert len(entries(rise)) == 1
 
 
-def test_a_place_that_cannot_be_is_a_warning(rise: Program, script: tuple[str, ...]) -> None:
-    result = rise(
-        "ask", QUESTION, *script, env={"RISE_LOG_FILE": f"{script[1].removeprefix('scripted:')}/x.db"}
-    )
+@pytest.mark.parametrize("place", ["replies.jsonl/x.db", "x" * 5000, "."])
+def test_a_place_that_cannot_be_is_a_warning(rise: Program, script: tuple[str, ...], place: str) -> None:
+    env = {"RISE_LOG_FILE": place}
+    result = rise("ask", QUESTION, *script, env=env)
     assert (result.code, result.out, "RISE_LOG_FILE" in result.err) == (0, "8\n", True)
+    listed = rise("log", "list", env=env)
+    assert listed.code == (3 if place == "." else 0)
+    assert ("cannot be opened" if place == "." else "nothing is kept yet") in listed.err
 
 
 def test_a_locked_log_is_a_warning_after_the_answer(rise: Program, script: tuple[str, ...]) -> None:
