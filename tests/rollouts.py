@@ -4,7 +4,8 @@
 
 Each text is a chain, each word a turn: an answer (one capital letter; `-` is a reply that states
 none), the stated confidence in percent, and a verdict (`+` accepted, `x` rejected, `?` nobody could
-tell, `p` a person said something, `q` a person wants no more). `!kind` is a failed call. Equal letters are the same answer, founded where it stands first.
+tell, `p` a person said something, `q` one wants no more). `!kind` is a failed call. Equal letters are
+the same answer, founded where it stands first.
 """
 
 from __future__ import annotations

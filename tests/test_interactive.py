@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from loopback import Loopback, Reply, Seen, Stall
@@ -21,6 +22,13 @@ SHOW, HIDE = "\x1b[?25h", "\x1b[?25l"
 
 def reply(answer: int | str, confidence: int = 60) -> Reply:
     return Reply(f"I think it is {answer}.\nAnswer: {answer}\nConfidence: {confidence}%")
+
+
+def scripted(folder: Path, *rows: dict[str, Any]) -> str:
+    """A model that has these replies, without an SDK to load."""
+    file = folder / "replies.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return f"scripted:{file}"
 
 
 def drawn(text: str) -> str:
@@ -116,14 +124,41 @@ def test_stopping_gives_the_vote_so_far(rise: Program, word: str) -> None:
     assert drawn(result.out).endswith("\n8\n")
 
 
+def test_a_run_that_is_continued_may_be_interactive(rise: Program) -> None:
+    with Loopback([reply(7), reply(8), reply(9)]) as server:
+        assert rise("ask", QUESTION, *at("openai", server), "--turns", "1", env=KEYS).code == 0
+        said = ("--continue", "last", "--feedback", "Not 7.", "--turns", "1", "-i")
+        terminal = rise.terminal("ask", *said, env=KEYS)
+        terminal.until("turn 1/2")
+        terminal.until("of the earlier run")
+        terminal.until("turn 2/2")
+        say(terminal, "Nor 8.", "")
+        terminal.until("turn 3/3")
+        say(terminal, "a")
+        result = terminal.end()
+        last = [m["content"] for m in server.seen[2].body["messages"]]
+    assert (result.code, drawn(result.out).endswith("\n9\n")) == (0, True)
+    assert ["Not 7." in last[2], "Nor 8." in last[4]] == [True, True]
+
+
+def test_all_that_was_objected_to_is_no_answer(rise: Program) -> None:
+    with Loopback([reply(7)]) as server:
+        sample = ("--prompt", "sample", "--samples", "1")
+        terminal = rise.terminal("ask", QUESTION, *at("openai", server), *sample, "-i", env=KEYS)
+        say(terminal, "No.", "")
+        result = terminal.end()
+        assert len(server.seen) == 1
+    assert result.code == 1
+    assert "no turn gave a usable answer: the person rejected the answer" in drawn(result.out)
+
+
 def test_chains_are_judged_one_after_the_other(rise: Program, tmp_path: Path) -> None:
     rows = [
         {"reply": "Mine.\nAnswer: 7", "chain": 1, "delay_s": 0.0},
         {"reply": "Mine.\nAnswer: 8", "chain": 2, "delay_s": 0.3},
         {"reply": "Mine.\nAnswer: 9", "chain": 3, "delay_s": 0.6},
     ]
-    (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    model = f"scripted:{tmp_path / 'r.jsonl'}"
+    model = scripted(tmp_path, *rows)
     terminal = rise.terminal("ask", QUESTION, "-m", model, "-i", "--samples", "3", "--turns", "1")
     terminal.until("chain 1/3")
     say(terminal, "")
@@ -141,8 +176,7 @@ def test_nothing_is_printed_while_a_person_types(rise: Program, tmp_path: Path) 
         {"reply": "Mine.\nAnswer: 7", "chain": 1},
         {"reply": "A second reply that comes later.\nAnswer: 8", "chain": 2, "delay_s": 0.4, "chunk": 4},
     ]
-    (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    model = f"scripted:{tmp_path / 'r.jsonl'}"
+    model = scripted(tmp_path, *rows)
     terminal = rise.terminal("ask", QUESTION, "-m", model, "-i", "--samples", "2", "--turns", "1")
     terminal.until("ended by an empty line")
     terminal.until(PROMPT)
@@ -154,9 +188,8 @@ def test_nothing_is_printed_while_a_person_types(rise: Program, tmp_path: Path) 
 
 
 def test_what_was_typed_ahead_answers_nothing(rise: Program, tmp_path: Path) -> None:
-    rows = [{"reply": "Answer: 7", "delay_s": 0.6}, {"reply": "Answer: 8"}]
-    (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    terminal = rise.terminal("ask", QUESTION, "-m", f"scripted:{tmp_path / 'r.jsonl'}", "-i", "--turns", "1")
+    model = scripted(tmp_path, {"reply": "Answer: 7", "delay_s": 2.0})
+    terminal = rise.terminal("ask", QUESTION, "-m", model, "-i", "--turns", "1")
     terminal.until("turn 1/1")
     terminal.enter("a")
     say(terminal, "q")
@@ -173,6 +206,7 @@ def test_ctrl_c_while_a_person_is_asked(rise: Program) -> None:
         terminal.press("c")
         result = terminal.end()
     shown = drawn(result.out)
+    assert result.code == 130
     assert "Stopped after turn 2: interrupted." in shown
     assert "rise: interrupted; the vote so far is '8' with 2 of 2 votes" in shown
     assert result.out.rindex(SHOW) > result.out.rindex(HIDE)
@@ -189,28 +223,28 @@ def test_ctrl_c_ends_with_130(rise: Program) -> None:
     assert result.code == 130
 
 
-def test_the_deadline_does_not_wait_for_a_person(rise: Program) -> None:
-    with Loopback([reply(8)]) as server:
-        terminal = rise.terminal("ask", QUESTION, *at("openai", server), "-i", "--deadline", "4", env=KEYS)
-        terminal.until(PROMPT)
-        result = terminal.end()
-        assert len(server.seen) == 1
+def test_the_deadline_does_not_wait_for_a_person(rise: Program, tmp_path: Path) -> None:
+    model = scripted(tmp_path, {"reply": "Answer: 8"})
+    terminal = rise.terminal("ask", QUESTION, "-m", model, "-i", "--deadline", "2")
+    terminal.until(PROMPT)
+    result = terminal.end()
     assert result.code == 5
     assert "the deadline passed before the answer was judged" in drawn(result.out)
+    assert "the vote so far is '8'" in drawn(result.out)
 
 
 def test_a_question_may_be_piped_and_the_answer_too(rise: Program) -> None:
     with Loopback([reply(7), reply(8)]) as server:
         script = f'echo "{QUESTION}" | "$@" >answer 2>errors'
         terminal = rise.terminal("ask", *at("openai", server), "-i", "--json", env=KEYS, shell=script)
-        say(terminal, "no", "")
+        say(terminal, "不对，再数一遍。", "")
         say(terminal, "a")
         result = terminal.end()
         assert QUESTION in user_texts(server.seen[0])[0]
     record = json.loads((rise.folder / "answer").read_bytes())
     assert (result.code, record["answer"], record["stop_reason"]) == (0, "8", "accepted")
     told = [(turn["verdict"], turn["reward"], turn["feedback"]) for turn in record["turns"]]
-    assert told == [("person", 0.0, "no"), ("person", 1.0, None)]
+    assert told == [("person", 0.0, "不对，再数一遍。"), ("person", 1.0, None)]
     assert (rise.folder / "errors").read_bytes() == b""
 
 

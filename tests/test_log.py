@@ -173,19 +173,24 @@ def test_a_log_of_a_later_version_is_a_warning(rise: Program, script: tuple[str,
 
 
 def test_a_full_disk_is_a_warning(rise: Program, script: tuple[str, ...]) -> None:
-    # No file may grow beyond 8 KiB: SQLite hears of that as of a full disk.
-    result = rise.run("ask", QUESTION, *script, shell='ulimit -f 16; exec "$@"')
+    # No file may grow beyond 8 KiB: SQLite hears of that as of a full disk. Python would not, and write
+    # half of its compiled modules.
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    result = rise.run("ask", QUESTION, *script, shell='ulimit -f 16; exec "$@"', env=env)
     assert (result.code, result.out) == (0, "8\n")
     assert "make room on its disk" in result.err
     assert rise("ask", QUESTION, *script).err == ""
     assert len(entries(rise)) == 1
 
 
-def test_a_place_that_cannot_be_is_a_warning(rise: Program, script: tuple[str, ...]) -> None:
-    result = rise(
-        "ask", QUESTION, *script, env={"RISE_LOG_FILE": f"{script[1].removeprefix('scripted:')}/x.db"}
-    )
+@pytest.mark.parametrize("place", ["replies.jsonl/x.db", "x" * 5000, "."])
+def test_a_place_that_cannot_be_is_a_warning(rise: Program, script: tuple[str, ...], place: str) -> None:
+    env = {"RISE_LOG_FILE": place}
+    result = rise("ask", QUESTION, *script, env=env)
     assert (result.code, result.out, "RISE_LOG_FILE" in result.err) == (0, "8\n", True)
+    listed = rise("log", "list", env=env)
+    assert listed.code == (3 if place == "." else 0)
+    assert ("cannot be opened" if place == "." else "nothing is kept yet") in listed.err
 
 
 def test_a_locked_log_is_a_warning_after_the_answer(rise: Program, script: tuple[str, ...]) -> None:
@@ -356,7 +361,7 @@ HOSTILE = (
 
 def test_an_svg_is_a_picture_that_stands_alone(rise: Program, wire: str) -> None:
     with Loopback([Reply(f"{HOSTILE}\nAnswer: 8 < 9\nConfidence: 80%", reasoning=HOSTILE)]) as server:
-        ask(rise, wire, server, "--turns", "2", question=f"Why?\n{HOSTILE}")
+        ask(rise, wire, server, "--turns", "2", question=f"Why 宽?\n{HOSTILE}")
     result = rise("log", "show", "last", "--svg", "t.svg")
     assert (result.code, result.out, result.err) == (0, "", "")
     image = (rise.folder / "t.svg").read_text(encoding="utf-8")
@@ -364,16 +369,14 @@ def test_an_svg_is_a_picture_that_stands_alone(rise: Program, wire: str) -> None
     names = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert names == {"svg", "style", "defs", "clipPath", "rect", "g", "circle", "text"}
     text = "".join(root.itertext()).replace("\xa0", " ")
-    for words in ("Why?", "</text><script>alert(1)</script>", "[bold red]x[/] {width} &amp; ", "turn 2/2",
+    for words in ("Why 宽?", "</text><script>alert(1)</script>", "[bold red]x[/] {width} &amp; ", "turn 2/2",
                   "汉字", "🙂", "8 < 9", "80% sure", "kept"):  # fmt: skip
         assert words in text
     assert UNSAFE.search(image) is None
     assert re.findall(r"https?://[^\s\"')]+", image) == ["http://www.w3.org/2000/svg"]
     assert not re.search(r"url\((?!#)", image)
-    wide = next(element for element in root.iter() if "汉字" in (element.text or ""))
-    assert wide.text is not None
-    cells = len(wide.text) + sum(wide.text.count(character) for character in "汉字🙂")
-    assert float(wide.attrib["textLength"]) == pytest.approx(cells * 12.2)
+    (wide,) = (element for element in root.iter() if "宽" in (element.text or ""))
+    assert float(wide.attrib["textLength"]) == pytest.approx(len("  Why 宽?x") * 12.2)  # one takes two cells
 
 
 def test_an_svg_that_cannot_be_written(rise: Program, script: tuple[str, ...]) -> None:

@@ -85,7 +85,8 @@ class Replay:
     is in its cost where the record has it by the turn; nothing is paid now.
 
     `rounds`: a chain's turns are the rounds of one reply, which is put together again. `confidence` is
-    where the recorded ones come from: with `asked` they answer ratings. A selection is never answered: what was picked stands in no record.
+    where the recorded ones come from: with `asked` they answer ratings. A selection is never
+    answered: what was picked stands in no record.
     """
 
     def __init__(self, turns: Turns, *, rounds: bool = False, confidence: str = "stated") -> None:

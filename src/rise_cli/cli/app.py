@@ -62,6 +62,8 @@ def _root(
         "rise ask - --context report.md --max-cost 0.05 < question.txt",
         "rise ask \"Write a regex for ISO dates\" --kind text --check 'python try_it.py'",
         'rise ask "Draft a reply to this review." --role writing --interactive',
+        'rise ask --continue last --feedback "Shorter, and for a child."',
+        'rise ask --continue last "And in French?"',
         'rise ask "Is 91 prime?" --dry-run -m anthropic:claude-haiku-5-5',
         "",
         "Exit codes: 0 answered; 1 the provider failed or no turn gave an answer; 2 wrong usage;",
@@ -87,6 +89,25 @@ def ask(
             rich_help_panel=PEOPLE,
         ),
     ] = False,
+    continued: Annotated[
+        str | None,
+        typer.Option(
+            "--continue",
+            metavar="ID",
+            help="Take up an earlier run (see rise log list; last is the newest): with --feedback, or with a "
+            "new question in the same conversation. Its model, protocol, role and kind stay unless given.",
+            rich_help_panel=PEOPLE,
+        ),
+    ] = None,
+    feedback: Annotated[
+        str | None,
+        typer.Option(
+            "--feedback",
+            metavar="TEXT|-",
+            help="What you say about the earlier run's answer; --turns further turns take it up.",
+            rich_help_panel=PEOPLE,
+        ),
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Print the whole winning reply.", rich_help_panel=OUTPUT)
     ] = False,
@@ -132,7 +153,7 @@ def ask(
             context,
             flags,
             Output(full=full, json=as_json, dry_run=dry_run, verbose=verbose, quiet=quiet),
-            People(interactive),
+            People(interactive, continued, feedback),
         )
     )
 

@@ -10,32 +10,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rise_cli.commands import assembly
-from rise_cli.commands.question import read_context, read_question
-from rise_cli.core.domain import Done, Kind, Problem, Shape, StopReason, Trajectory
-from rise_cli.errors import (
-    BudgetExhausted,
-    DeadlinePassed,
-    Interrupted,
-    NoAnswer,
-    NoMajority,
-    RiseError,
-    UsageError,
-)
+from rise_cli.commands.continuing import Earlier, answer_back, find, inherited
+from rise_cli.commands.question import pose, read_context, read_feedback, read_question
+from rise_cli.commands.verdict import so_far, verdict
+from rise_cli.core.conversation import conversation
+from rise_cli.core.domain import Done, Problem, Shape, StopReason, Trajectory
+from rise_cli.errors import Interrupted, NoMajority, RiseError, UsageError
 
 if TYPE_CHECKING:
     from rise_cli.check import Judge
     from rise_cli.compare import Comparer
     from rise_cli.render.quiet import Watcher
     from rise_cli.settings import Resolved
-
-
-_FINE = {
-    StopReason.TURNS,
-    StopReason.DECIDED,
-    StopReason.CONFIDENT,
-    StopReason.ACCEPTED,
-    StopReason.STOPPED,
-}
 
 
 @dataclass(frozen=True)
@@ -51,19 +37,24 @@ class Output:
 
 @dataclass(frozen=True)
 class People:
-    """How a person takes part: `interactive` asks them after every turn."""
+    """How a person takes part: `interactive` asks them after every turn; `continued` names an earlier run,
+    and `feedback` is what they say about its answer."""
 
     interactive: bool = False
+    continued: str | None = None
+    feedback: str | None = None
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that is settled before the first call. `judge` says whether answers are right, if
-    anybody does."""
+    """Everything that is settled before the first call. `given` are the calls of an earlier run that this
+    one goes on from, `parent` is its id. `judge` says whether answers are right, if anybody does."""
 
     resolved: Resolved
-    problem: Problem
     method: assembly.Method
+    problem: Problem
+    given: tuple[Done, ...]
+    parent: str | None
     at: assembly.Endpoint
     judge: Judge | None
     output: Output
@@ -85,26 +76,60 @@ def ask(
 
     if output.verbose and output.quiet:
         raise UsageError("--verbose and --quiet exclude each other; give one of them")
+    earlier = _earlier(question, context, people)
+    if earlier is not None:
+        flags = inherited(earlier, flags, same_question=people.feedback is not None)
     resolved = resolve(flags, env=os.environ, cwd=working_folder())
     settings = resolved.settings
     if people.interactive:
         _check_interactive(output, resolved)
     notices: list[str] = []
-    method = assembly.method(resolved)
-    problem = _problem(question, context, method.kind)
+    task = _task(question, context, people, assembly.method(resolved), earlier)
     at = assembly.endpoint(resolved, os.environ, notices.append)
     keys = frozenset({at.key} if at.key else ())
-    job = Job(resolved, problem, method, at, assembly.check(settings, os.environ, keys), output, people)
+    check = assembly.check(settings, os.environ, keys)
+    job = Job(resolved, *task, earlier.id if earlier else None, at, check, output, people)
     if output.dry_run:
         from rise_cli.commands.estimate import show_estimate
 
-        return show_estimate(job.method, problem, at, settings, as_json=output.json)
+        return show_estimate(job.method, job.problem, at, settings, job.given, as_json=output.json)
     with _watched(job) as (watcher, judge):
         job = replace(job, judge=judge)
         for text in notices:
             watcher.notice(text)
         trajectory, error = _run(job, watcher)
     return _conclude(job, trajectory, error)
+
+
+def _earlier(question: str | None, context: str | None, people: People) -> Earlier | None:
+    """The run that is taken up again, if any. Raises UsageError for what does not go together with it."""
+    if people.continued is None:
+        if people.feedback is not None:
+            raise UsageError("--feedback is about an earlier run; name it with --continue ID, or last")
+        return None
+    if people.feedback is not None and (question is not None or context is not None):
+        raise UsageError(
+            "--feedback is about the question of the earlier run; leave out the new question and --context"
+        )
+    return find(people.continued)
+
+
+def _task(
+    question: str | None,
+    context: str | None,
+    people: People,
+    method: assembly.Method,
+    earlier: Earlier | None,
+) -> tuple[assembly.Method, Problem, tuple[Done, ...]]:
+    """What is asked by which rules, and the calls that are there already."""
+    if earlier is not None and people.feedback is not None:
+        return answer_back(earlier, read_feedback(people.feedback), method)
+    if question in (None, "-") and context == "-":
+        raise UsageError("stdin cannot be both the question and --context; give one of them otherwise")
+    text = read_question(question)
+    material = read_context(context) if context is not None else None
+    prior = conversation(earlier.run) if earlier is not None else ()
+    return method, pose(text, material, method.kind, prior), ()
 
 
 def _check_interactive(output: Output, resolved: Resolved) -> None:
@@ -140,20 +165,6 @@ def _watched(job: Job) -> Iterator[tuple[Watcher, Judge | None]]:
         yield watcher, job.judge
 
 
-def _problem(question: str | None, context: str | None, kind: Kind) -> Problem:
-    from hashlib import sha256
-
-    from rise_cli.core.extract import fix_kind
-
-    if question in (None, "-") and context == "-":
-        raise UsageError("stdin cannot be both the question and --context; give one of them otherwise")
-    text = read_question(question)
-    material = read_context(context) if context is not None else None
-    fixed, choices = fix_kind(kind, text)
-    key = sha256(f"{text}\0{material or ''}".encode(errors="surrogatepass")).hexdigest()[:16]
-    return Problem(key, text, material, kind=fixed, choices=choices)
-
-
 def _run(job: Job, watcher: Watcher) -> tuple[Trajectory, RiseError | None]:
     """Run the rollout on an event loop of its own, to its end or to its interruption.
 
@@ -177,7 +188,7 @@ def _run(job: Job, watcher: Watcher) -> tuple[Trajectory, RiseError | None]:
         if not finished:
             raise
         reason, fatal = StopReason.ERROR, error
-    trajectory = cut_short(job.problem, job.method.policy, finished, reason)
+    trajectory = cut_short(job.problem, job.method.policy, [*job.given, *finished], reason)
     watcher.ended(trajectory)
     return trajectory, fatal
 
@@ -195,7 +206,7 @@ async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: lis
         assembly.tariff(settings, job.at, shown=job.output.json or watcher.shows_cost),
         notice=watcher.notice,
         stream=_streams(job),
-        room=assembly.room(job.method, job.problem, settings),
+        room=assembly.room(_roomy(job), job.problem, settings, job.given),
     )
     deadline = None if settings.deadline is None else asyncio.get_running_loop().time() + settings.deadline
     setup = Setup(
@@ -210,12 +221,21 @@ async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: lis
         max_tokens=assembly.reply_limit(job.method, job.at, settings),
         deadline=deadline,
     )
+    for done in job.given:
+        watcher.finished(done)
     try:
-        trajectory = await solve(job.problem, policy, Actor(setup))
+        trajectory = await solve(job.problem, policy, Actor(setup), job.given)
     finally:
         await line.chat.aclose()
     watcher.ended(trajectory)
     return trajectory
+
+
+def _roomy(job: Job) -> assembly.Method:
+    """The method as far as room goes: what a person may say stays in sight, and so does what it is about."""
+    if not job.people.interactive:
+        return job.method
+    return replace(job.method, policy=replace(job.method.policy, window=None))
 
 
 def _streams(job: Job) -> bool:
@@ -232,21 +252,24 @@ def _conclude(job: Job, trajectory: Trajectory, fatal: RiseError | None) -> int:
 
     log = job.resolved.settings.log
     record = _record(job, trajectory) if job.output.json or log else {}
-    verdict = _verdict(job, trajectory) if fatal is None else type(fatal)(f"{fatal}; {_so_far(trajectory)}")
+    if fatal is None:
+        ending = verdict(trajectory, strict=job.resolved.settings.strict)
+    else:
+        ending = type(fatal)(f"{fatal}; {so_far(trajectory)}")
     try:
         if job.output.json:
             from rise_cli.history.record import dumps
 
             sys.stdout.write(dumps(record) + "\n")
-        elif fatal is None and not isinstance(verdict, NoMajority | Interrupted):
+        elif fatal is None and not isinstance(ending, NoMajority | Interrupted):
             sys.stdout.write(answer_text(trajectory.end, job.output.full))
         sys.stdout.flush()
     finally:
         # Also where nobody reads stdout any more: the answer was paid for.
         if log:
             _remember(job, record)
-    if verdict is not None:
-        raise verdict
+    if ending is not None:
+        raise ending
     return 0
 
 
@@ -258,51 +281,16 @@ def _record(job: Job, trajectory: Trajectory) -> dict[str, object]:
         index=None,
         model=job.at.name,
         settings=_settings_of(job),
-        oracle=job.judge is not None,
+        oracle=job.judge is not None or bool(job.given),
     )
 
 
 def _remember(job: Job, record: dict[str, object]) -> None:
     from rise_cli.commands.remember import remember_ask
 
-    remember_ask(record, key=job.at.key, verbose=job.output.verbose, quiet=job.output.quiet)
-
-
-def _verdict(job: Job, trajectory: Trajectory) -> RiseError | None:
-    """The error that ends this run with the right exit code, or None where all went well."""
-    end = trajectory.end
-    if end.reason in _FINE and end.winner is not None:
-        if job.resolved.settings.strict and not end.has_majority:
-            return NoMajority(f"no answer has more than half of the votes; {_so_far(trajectory)}")
-        return None
-    return _misfortune(trajectory)
-
-
-def _misfortune(trajectory: Trajectory) -> RiseError:
-    from rise_cli.history.outcome import why_failed
-
-    end, so_far, why = trajectory.end, _so_far(trajectory), why_failed(trajectory.done)
-    cut_off: dict[StopReason, RiseError] = {
-        StopReason.BUDGET: BudgetExhausted(f"the budget ended the run ({why}); {so_far}"),
-        StopReason.DEADLINE: DeadlinePassed(f"the deadline ended the run; {so_far}"),
-        StopReason.INTERRUPTED: Interrupted(f"interrupted; {so_far}"),
-    }
-    if end.reason in cut_off:
-        return cut_off[end.reason]
-    if end.winner is None:
-        return NoAnswer(f"no turn gave a usable answer: {why}")
-    return NoAnswer(f"the provider failed ({why}); {so_far}")
-
-
-def _so_far(trajectory: Trajectory) -> str:
-    end = trajectory.end
-    if end.winner is None:
-        return "no turn gave an answer before that"
-    won = next((t for t in end.votes if t.candidate == end.winner.candidate), None)
-    polled = sum(t.count for t in end.votes)
-    answer = " ".join((end.winner.answer or "").split())
-    short = answer if len(answer) <= 200 else answer[:199] + "…"
-    return f"the vote so far is {short!r} with {won.count if won else 0} of {polled} votes"
+    remember_ask(
+        record, key=job.at.key, parent=job.parent, verbose=job.output.verbose, quiet=job.output.quiet
+    )
 
 
 def _settings_of(job: Job) -> dict[str, object]:

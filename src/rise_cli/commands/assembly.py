@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rise_cli.chat import Chat, Notice, Sampling, connect
-from rise_cli.core.domain import Call, Done, Kind, Message, Policy, Problem, Shape, Vote
+from rise_cli.core.domain import Ask, Call, Done, Kind, Message, Policy, Problem, Shape, Vote
+from rise_cli.core.loop import next_step
 from rise_cli.core.selecting import GROUP_REPLIES
 from rise_cli.core.shapes import most_seen
 from rise_cli.errors import ConfigurationError, UsageError
@@ -59,6 +60,11 @@ class Method:
 
     def render(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> tuple[Message, ...]:
         return messages(self.protocol, self.policy, problem, call, done, self.role)
+
+    def first(self, problem: Problem, given: tuple[Done, ...] = ()) -> tuple[Message, ...]:
+        """The messages of the first call that is to be made after what is given."""
+        step = next_step(self.policy, problem, given)
+        return self.render(problem, step.calls[0], given) if isinstance(step, Ask) else ()
 
 
 def method(resolved: Resolved) -> Method:
@@ -344,8 +350,8 @@ def reply_limit(method: Method, at: Endpoint, settings: Settings) -> int | None:
     return settings.max_tokens
 
 
-def room(method: Method, problem: Problem, settings: Settings) -> Room:
-    """The room that this problem takes.
+def room(method: Method, problem: Problem, settings: Settings, given: tuple[Done, ...] = ()) -> Room:
+    """The room that this problem takes, after what is given.
 
     Two bytes a token is more than English text needs; every attempt that a turn sees brings a reply
     and what is said about it, a critique included. Where the winner is selected, a call sees as many
@@ -357,7 +363,7 @@ def room(method: Method, problem: Problem, settings: Settings) -> Room:
     if policy.vote is Vote.CONSISTENT:
         seen = max(seen, min(policy.turns * policy.samples, GROUP_REPLIES))
     rounds = policy.turns if policy.shape is Shape.SINGLE and settings.max_tokens is None else 1
-    head = method.render(problem, Call(1, 1), ())
+    head = method.first(problem, given)
     tokens = sum(len(m.text.encode()) for m in head) // 2 + seen * (reply + 256) + rounds * reply + 512
     return Room(min(policy.samples, slots(settings)), tokens)
 

@@ -6,11 +6,11 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from rise_cli.core.controls import printable
-from rise_cli.core.domain import Call, Message, Policy, Problem, Shape, Vote
+from rise_cli.core.domain import Call, Done, Message, Policy, Problem, Shape, Vote
 from rise_cli.core.selecting import GROUP_REPLIES, most_selections
 from rise_cli.core.shapes import most_seen
 from rise_cli.core.stopping import turns_allowed
@@ -120,15 +120,22 @@ def _fewest_turns(policy: Policy, judged: bool) -> int:
 
 
 def show_estimate(
-    method: Method, problem: Problem, at: Endpoint, settings: Settings, *, as_json: bool
+    method: Method,
+    problem: Problem,
+    at: Endpoint,
+    settings: Settings,
+    given: tuple[Done, ...] = (),
+    *,
+    as_json: bool,
 ) -> int:
-    """Print turn 1's messages and the bounds; call nobody. Returns the exit code."""
+    """Print the first call's messages and the bounds; call nobody. Returns the exit code."""
     from rise_cli.commands.assembly import reply_limit, tariff
 
-    first = method.render(problem, Call(1, 1), ())
+    first = method.first(problem, given)
     price = tariff(settings, at)
+    policy = replace(method.policy, turns=method.policy.turns - len(given))
     bounds = estimate(
-        method.policy,
+        policy,
         first,
         reply_limit(method, at, settings) or _OUTPUT_LIMIT,
         price,

@@ -27,7 +27,7 @@ def list_entries(limit: int, as_json: bool) -> None:
     """Print the newest entries, newest first."""
     path = log_path(os.environ)
     entries: list[Entry] = []
-    if path.exists():
+    if os.path.lexists(path):
         with Memory(path) as memory:
             entries = memory.newest(limit)
     _list([Hit(entry, "") for entry in entries], as_json)

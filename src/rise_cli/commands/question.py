@@ -1,11 +1,24 @@
-"""Where the question and its material come from: an argument, a file, or stdin."""
+"""Where the question, its material and what is said about an answer come from: an argument, a file, or
+stdin; and the problem that they make."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from rise_cli.core.choices import fix_kind
+from rise_cli.core.domain import Kind, Message, Problem
 from rise_cli.errors import UsageError
+
+
+def pose(question: str, context: str | None, kind: Kind, prior: tuple[Message, ...] = ()) -> Problem:
+    """Return the problem of a question. The same texts have the same key."""
+    from hashlib import sha256
+
+    fixed, choices = fix_kind(kind, question)
+    texts = "\0".join([question, context or "", *(m.text for m in prior)])
+    key = sha256(texts.encode(errors="surrogatepass")).hexdigest()[:16]
+    return Problem(key, question, context, prior, fixed, choices)
 
 
 def read_question(argument: str | None) -> str:
@@ -16,9 +29,18 @@ def read_question(argument: str | None) -> str:
     """
     if argument is None and sys.stdin is not None and sys.stdin.isatty():
         raise UsageError('give a question, such as: rise ask "What is the capital of France?"')
-    text = _stdin("question") if argument in (None, "-") else _argument(argument or "")
+    text = _stdin("question") if argument in (None, "-") else _argument(argument or "", "question")
     if not text.strip():
         raise UsageError(f"the question is empty ({text[:20]!r}); give one as an argument or on stdin")
+    return text.strip()
+
+
+def read_feedback(argument: str) -> str:
+    """Return what a person says about an answer; `-` reads it from stdin. Raises UsageError if it is empty,
+    and for what is not text."""
+    text = _stdin("feedback") if argument == "-" else _argument(argument, "feedback")
+    if not text.strip():
+        raise UsageError("the feedback is empty; say what is wrong with the answer, or ask a new question")
     return text.strip()
 
 
@@ -41,12 +63,12 @@ def _stdin(what: str) -> str:
         raise UsageError(f"cannot read the {what} from stdin: {error.strerror}") from None
 
 
-def _argument(text: str) -> str:
+def _argument(text: str, what: str) -> str:
     # An argument that is no UTF-8 arrives with lone surrogates in it (PEP 383).
     try:
-        return _decoded(text.encode("utf-8", "surrogateescape"), "the question")
+        return _decoded(text.encode("utf-8", "surrogateescape"), f"the {what}")
     except UnicodeEncodeError:
-        raise UsageError("the question holds a lone surrogate; give it as UTF-8") from None
+        raise UsageError(f"the {what} holds a lone surrogate; give it as UTF-8") from None
 
 
 def _decoded(raw: bytes, what: str) -> str:

@@ -25,7 +25,7 @@ def kept() -> Memory:
     from rise_cli.settings import log_path
 
     path = log_path(os.environ)
-    if not path.exists():
+    if not os.path.lexists(path):
         raise UsageError(f"nothing is kept yet in {str(path)!r}; ask something first")
     return Memory(path)
 

@@ -229,6 +229,9 @@ class Done:
     An attempt call that got a reply has exactly one attempt, or one for each round where a protocol
     runs all of them in one call; other calls have none, and neither have failed ones. `rating` is a
     confidence; `selected` counts from 0 among what the call sees. Both are None if unreadable.
+
+    One that is `given` was not made in this run: it is an attempt of the run that this one continues. It
+    stands for the turn of all chains, every chain sees it, and it costs nothing.
     """
 
     call: Call
@@ -237,6 +240,7 @@ class Done:
     rating: float | None = None
     selected: int | None = None
     verdict: Verdict | None = None
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

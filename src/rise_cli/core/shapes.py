@@ -61,6 +61,8 @@ def _by_a_person(done: Done) -> bool:
 
 
 def _attempts(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> Iterator[Call]:
+    if any(d.given and d.call.turn == turn for d in done):
+        return
     made = {(d.call.place, d.call.purpose): d for d in done}
     for chain in range(1, policy.samples + 1):
         place = Place(turn, chain)
@@ -82,7 +84,7 @@ def _ratings(policy: Policy, done: tuple[Done, ...], turn: int) -> Iterator[Call
         return
     there = {d.call.place for d in done if d.call.purpose is Purpose.RATE}
     for d in sorted(known, key=lambda d: d.call.place):
-        if d.call.turn == turn and d.call.purpose is Purpose.ATTEMPT:
+        if d.call.turn == turn and d.call.purpose is Purpose.ATTEMPT and not d.given:
             for attempt in d.attempts:
                 if attempt.answer is not None and attempt.place not in there:
                     yield Call(attempt.chain, attempt.turn, Purpose.RATE, (attempt.place,))
@@ -101,7 +103,8 @@ def _seen(policy: Policy, problem: Problem, done: tuple[Done, ...], place: Place
     if policy.shape is Shape.AGGREGATE:
         drawn = _drawn(policy, problem, shown, place)
         return (*(p for p in kept if p not in drawn), *drawn)
-    own = [p for p in shown if p.chain == place.chain]
+    given = {d.call.place for d in done if d.given}
+    own = [p for p in shown if p.chain == place.chain or p in given]
     seen = own if policy.window is None else own[-policy.window :] if policy.window else []
     return tuple(p for p in own if p in seen or p in kept)
 

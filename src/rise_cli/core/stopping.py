@@ -95,7 +95,7 @@ def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
 def decided(policy: Policy, done: tuple[Done, ...]) -> bool:
     """Whether no outcome of the turns left, over all chains, can change the majority's winner, nor,
     where the policy is strict, whether it has more than half of the votes."""
-    if policy.vote is not Vote.MAJORITY or any(d.verdict for d in done):
+    if policy.vote is not Vote.MAJORITY or any(d.verdict and not d.given for d in done):
         return False
     votes = tally(polled(policy.vote, eligible(done)), policy.tie)
     if not votes:

@@ -56,6 +56,16 @@ class RecordedTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedMessage:
+    """A message of an earlier conversation."""
+
+    __pydantic_config__ = _STRICT
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedTurn:
     """One attempt, or one call for an attempt that brought none."""
 
@@ -63,6 +73,8 @@ class RecordedTurn:
 
     chain: int
     turn: int
+    given: bool
+    """Taken over from the run that this one continues, for all chains; nobody was asked for it."""
     reply: str | None
     """The whole text that the model wrote; null if the call failed."""
     reasoning: str | None
@@ -120,6 +132,8 @@ class Record:
     """Its position in the input file, from 0; null for a single question."""
     status: Literal["ok", "failed"]
     """failed: there is no answer, and `failure` and `error` say why."""
+    prior: list[RecordedMessage]
+    """The conversation that the question continues, earliest first."""
     question: str
     context: str | None
     reference: str | None

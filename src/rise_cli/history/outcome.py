@@ -10,7 +10,7 @@ from rise_cli.core.domain import Completion, Done, Failure, Purpose, StopReason,
 def cost(done: Iterable[Done]) -> float | None:
     """Return what the replies in `done` cost in USD; None if any price is unknown, an attempt was lost
     that may be charged for, or none came."""
-    done = tuple(done)
+    done = tuple(one for one in done if not one.given)
     if any(one.result.lost_attempts for one in done):
         return None
     costs = [one.result.cost_usd for one in done if isinstance(one.result, Completion)]
@@ -53,7 +53,8 @@ def complaint(trajectory: Trajectory) -> str:
 
 def why_failed(done: Iterable[Done]) -> str:
     """Return, in one line, why the calls in `done` that gave no usable answer did not: each reason once."""
-    useless = (one for one in done if one.call.purpose is Purpose.ATTEMPT and not _useful(one))
+    attempts = (one for one in done if one.call.purpose is Purpose.ATTEMPT and not one.given)
+    useless = (one for one in attempts if not _useful(one))
     reasons = dict.fromkeys(_reason(one) for one in useless)
     shown = list(reasons)[:3]
     if len(reasons) > len(shown):

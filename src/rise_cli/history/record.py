@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from rise_cli.core.controls import UNSAFE
 from rise_cli.core.domain import (
@@ -27,6 +27,7 @@ from rise_cli.history.format import (
     SCHEMA,
     FinishReason,
     Record,
+    RecordedMessage,
     RecordedTotal,
     RecordedTurn,
     RecordedUsage,
@@ -36,7 +37,7 @@ from rise_cli.history.format import (
 from rise_cli.history.outcome import call_failure, complaint, cost, failure, unmade
 
 _FLAT = frozenset({str, int, float, bool, type(None)})
-_FORMAT = frozenset({Record, RecordedVote, RecordedTurn, RecordedUsage, RecordedTotal})
+_FORMAT = frozenset({Record, RecordedMessage, RecordedVote, RecordedTurn, RecordedUsage, RecordedTotal})
 
 
 def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not know itself)
@@ -62,6 +63,7 @@ def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not k
         id=problem.key,
         index=index,
         status="failed" if failed else "ok",
+        prior=[RecordedMessage(cast(Literal["user"], m.role), m.text) for m in problem.prior],
         question=problem.question,
         context=problem.context,
         reference=reference,
@@ -136,7 +138,7 @@ def schema() -> dict[str, object]:
 
 def total(done: Sequence[Done]) -> RecordedTotal:
     """Return the requests and tokens of `done` in sum; tokens are None if any count is missing."""
-    made = [one for one in done if not unmade(one.result)]
+    made = [one for one in done if not unmade(one.result) and not one.given]
     replies = [one.result for one in made if isinstance(one.result, Completion)]
     usages = [reply.usage for reply in replies if reply.usage]
     known = (
@@ -182,6 +184,7 @@ def _turn(
     return RecordedTurn(
         chain=attempt.chain if attempt else call.chain,
         turn=attempt.turn if attempt else call.turn,
+        given=done.given,
         reply=reply,
         reasoning=came.reasoning if came and first else None,
         answer=attempt.answer if attempt else None,
@@ -192,7 +195,7 @@ def _turn(
         verdict=cast(Source, verdict.source) if verdict else None,
         failure=call_failure(done.result),
         finish_reason=cast(FinishReason, came.finish_reason) if came else None,
-        latency_s=came.latency_s if came and first else None,
+        latency_s=came.latency_s if came and first and not done.given else None,
         usage=_usage(came.usage) if came and came.usage and first else None,
         cost_usd=came.cost_usd if came and first and not came.lost_attempts else None,
         logprob=came.logprob if came else None,

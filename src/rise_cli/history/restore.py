@@ -26,6 +26,7 @@ from rise_cli.core.domain import (
     Failure,
     Finish,
     Kind,
+    Message,
     Place,
     Policy,
     Problem,
@@ -84,7 +85,8 @@ def seconds(record: _Json) -> float:
 
 def _problem(record: _Json) -> Problem:
     kind, choices = fix_kind(Kind(record["settings"].get("kind", Kind.AUTO)), record["question"])
-    return Problem(record["id"], record["question"], record["context"], kind=kind, choices=choices)
+    prior = tuple(Message(m["role"], m["text"]) for m in record.get("prior", ()))
+    return Problem(record["id"], record["question"], record["context"], prior, kind, choices)
 
 
 def _policy(settings: _Json, shape: Shape) -> Policy:
@@ -143,7 +145,7 @@ def _by_call(turns: Sequence[_Json]) -> list[list[_Json]]:
     calls: list[list[_Json]] = []
     latest: dict[int, list[_Json]] = {}
     for turn in turns:
-        goes_on = turn["reply"] is not None and turn["latency_s"] is None
+        goes_on = turn["reply"] is not None and turn["latency_s"] is None and not turn.get("given")
         if goes_on and turn["chain"] in latest:
             latest[turn["chain"]].append(turn)
             continue
@@ -171,7 +173,8 @@ def _done(group: list[_Json], record: _Json, candidates: Mapping[Place, Place]) 
         Attempt(t["chain"], t["turn"], t["reply"], t["answer"], candidates.get(_place(t)), t["confidence"])
         for t in group
     )
-    return Done(call, completion, attempts, verdict=_verdict(first, record))
+    given = bool(first.get("given"))
+    return Done(call, completion, attempts, verdict=_verdict(first, record), given=given)
 
 
 def _verdict(turn: _Json, record: _Json) -> Verdict | None:

@@ -23,7 +23,8 @@ def messages(
     The last message that no turn changes is marked `fixed`. Each seen attempt follows as the
     assistant's own words, and after each what is said about it. A call that aggregates has the question
     and all of them in one message, since some models want the speakers to alternate. A rating sees the
-    question and the answer alone, a selection the question and the replies.
+    question and the answer alone, a selection the question and the replies; the conversation that the
+    question continues belongs to it.
     """
     if call.purpose is Purpose.ATTEMPT and not call.sees:
         return _first(protocol, problem, policy.turns, policy.threshold, role)
@@ -31,10 +32,10 @@ def messages(
     seen = _Seen(call, done)
     if call.purpose is Purpose.RATE:
         (attempt,) = seen.attempts
-        return (Message("user", fill(protocol.rate, {**facts, "answer": attempt.answer})),)
+        return (*problem.prior, Message("user", fill(protocol.rate, {**facts, "answer": attempt.answer})))
     if call.purpose is Purpose.SELECT:
         replies = [attempt.reply for attempt in seen.attempts]
-        return (Message("user", fill(protocol.select, {**facts, "replies": replies})),)
+        return (*problem.prior, Message("user", fill(protocol.select, {**facts, "replies": replies})))
     *opening, question = _first(protocol, problem, policy.turns, policy.threshold, role)
     if protocol.aggregate is not None:
         shown = {**facts, "attempts": [seen.facts(place) for place in call.sees]}

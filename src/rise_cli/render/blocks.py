@@ -149,6 +149,8 @@ def _turn(done: Done, at: int, past: Sequence[Attempt], view: View) -> list[Text
     last = at >= len(done.attempts) - 1
     turn = attempt.turn if attempt and whole(done) else None
     lines = [heading(done.call, view, turn)]
+    if done.given:
+        lines[0].append(f" {view.page.signs.dot} of the earlier run", style="dim")
     if isinstance(done.result, Completion):
         lines += _reasoning(done.result, view) if at == 0 else []
         own = _own(past, done.call.chain, turn or done.call.turn)
@@ -260,7 +262,7 @@ def _judged(verdict: Verdict) -> Text:
 
 def spent_on(done: Done) -> list[Text]:
     """Return what a call took: tokens, money, time; no more than is known."""
-    if isinstance(done.result, Failure):
+    if isinstance(done.result, Failure) or done.given:
         return []
     usage, usd = done.result.usage, done.result.cost_usd
     parts = []

@@ -4,7 +4,7 @@
     a          accepts it: it is the answer
     q, Ctrl-D  stops here, with the vote so far
     a text     is feedback for the next turn, and the attempt does not vote; it ends with an empty line,
-               so that a text of several lines can be pasted
+               so that a text of several lines can be pasted (of one line, a terminal takes 4 KiB)
 
 The terminal is the controlling one, so that stdin and stdout stay free for pipes. None of its settings is
 ever changed: lines are edited by the terminal itself, and however the program ends there is nothing to

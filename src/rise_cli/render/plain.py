@@ -76,18 +76,17 @@ class PlainTranscript:
 
     def asked(self, call: Call) -> None:
         self._part_from(call)
-        if self._began is None:
-            self._began = self._clock()
-            self._show(blocks.opening(self._model, self._policy, self._page))
+        self._open()
 
     def heard(self, call: Call, text: str, reasoning: bool) -> None: ...
 
     def restarted(self, call: Call) -> None: ...
 
     def finished(self, done: Done) -> None:
+        self._open()
         self._part_from(done.call)
         self._waiting.append(done)
-        if len(self._waiting) >= self._awaited(done.call):
+        if done.given or len(self._waiting) >= self._awaited(done.call):
             self.settle()
 
     def notice(self, text: str) -> None:
@@ -140,6 +139,11 @@ class PlainTranscript:
         """Show what waits, unless it waits for this call."""
         if self._waiting and _group(self._waiting[0].call) != _group(call):
             self.settle()
+
+    def _open(self) -> None:
+        if self._began is None:
+            self._began = self._clock()
+            self._show(blocks.opening(self._model, self._policy, self._page))
 
     def _show(self, lines: list[Text]) -> None:
         if self._held is None:
