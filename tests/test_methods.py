@@ -13,8 +13,9 @@ import pytest
 from loopback import Loopback, Reply, Seen
 from running import KEYS, Program, Result, at
 
-from rise_cli.commands.assembly import Room, room
 from rise_cli.commands.assembly import method as method_of
+from rise_cli.commands.assembly import room
+from rise_cli.commands.wiring import Room
 from rise_cli.core.domain import Problem
 from rise_cli.settings import resolve
 

@@ -238,8 +238,9 @@ async def test_what_no_record_has_is_unrecorded(purpose: Purpose) -> None:
 
 
 async def test_a_replay_puts_probabilities_back() -> None:
-    chat = Replay(turns_of(turn(1, confidence=0.25), turn(2)), confidence="logprob")
-    assert (await chat.complete(REQUEST)).logprob == pytest.approx(-1.3862944)
+    chat = Replay(turns_of(turn(1, logprob=-1.5, entropy=0.75), turn(2)))
+    replayed = await chat.complete(REQUEST)
+    assert (replayed.logprob, replayed.entropy) == (-1.5, 0.75)
     assert (await chat.complete(replace(REQUEST, key=replace(KEY, turn=2)))).logprob is None
 
 

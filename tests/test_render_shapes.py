@@ -288,14 +288,14 @@ def long_choice(chains: int) -> Lines:
     ("selections", "expected", "won"),
     [
         (
-            {"select 1 1": "Choice: 3", "select 2 1": "Choice: 1", "select 1 2": "Choice: 2"},
-            ["── select · round 1\n", "picked chain 3 · 10 replies", "── select · round 1 · group 2\n",
-             "picked chain 11 · 2 replies", "── select · round 2\n", "picked chain 11 · 2 replies"],
+            {"select 1 1": "Choice: 3", "select 2 1": "Choice: 5", "select 1 2": "Choice: 2"},
+            ["── select · round 1\n", "picked chain 3 · 6 replies", "── select · round 1 · group 2\n",
+             "picked chain 11 · 6 replies", "── select · round 2\n", "picked chain 11 · 2 replies"],
             "The model selected the reply of chain 11.",
         ),
         (
             {"select 1 1": "They are all fine.", "select 2 1": "none", "select 1 2": "no"},
-            ["no pick found, so chain 1 stands", "so chain 11 stands"],
+            ["no pick found, so chain 1 stands", "so chain 7 stands"],
             "The model selected none, so the reply of chain 1 stands.",
         ),
         (

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rise_cli.commands import assembly
+from rise_cli.commands import assembly, wiring
 from rise_cli.commands.continuing import Earlier, answer_back, find, inherited
 from rise_cli.commands.question import pose, read_context, read_feedback, read_question
 from rise_cli.commands.verdict import so_far, verdict
@@ -200,10 +200,10 @@ async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: lis
     from rise_cli.run.solve import solve
 
     settings, policy = job.resolved.settings, job.method.policy
-    line = assembly.line(
+    line = wiring.line(
         settings,
         job.at,
-        assembly.tariff(settings, job.at, shown=job.output.json or watcher.shows_cost),
+        wiring.tariff(settings, job.at, shown=job.output.json or watcher.shows_cost),
         notice=watcher.notice,
         stream=_streams(job),
         room=assembly.room(_roomy(job), job.problem, settings, job.given),

@@ -83,7 +83,10 @@ class _Run:
         self._problems, self._fields, self._wish, self._plan = problems, fields, wish, plan
         self._is_file = problems != STDIO and Path(problems).is_file()
         self.report = Report(
-            wish, None if wish.quiet else count(problems, fields), judged=plan.judge is not None
+            wish,
+            None if wish.quiet else count(problems, fields),
+            judged=plan.judge is not None,
+            kept=plan.resolved.settings.log,
         )
         self._told = 0
         self._ok = self._failed = self._waiting = 0

@@ -129,7 +129,8 @@ def show_estimate(
     as_json: bool,
 ) -> int:
     """Print the first call's messages and the bounds; call nobody. Returns the exit code."""
-    from rise_cli.commands.assembly import reply_limit, tariff
+    from rise_cli.commands.assembly import reply_limit
+    from rise_cli.commands.wiring import tariff
 
     first = method.first(problem, given)
     price = tariff(settings, at)
@@ -155,13 +156,13 @@ def show_estimate(
 
 def show_batch_estimate(problems: str, fields: Fields, flags: Mapping[str, object]) -> int:
     """Print the bounds of a batch over the whole file, as if no row of it were there; call nobody."""
-    from rise_cli.commands import assembly
+    from rise_cli.commands import assembly, wiring
     from rise_cli.commands.plan import posed
 
     resolved = resolve(flags, env=os.environ, cwd=working_folder())
     settings, method = resolved.settings, assembly.method(resolved)
     at = assembly.endpoint(resolved, os.environ, lambda text: None)
-    price, limit = assembly.tariff(settings, at), settings.max_tokens or _OUTPUT_LIMIT
+    price, limit = wiring.tariff(settings, at), settings.max_tokens or _OUTPUT_LIMIT
     found = bad = 0
     whole = Estimate(0, 0, limit, 0, 0, *((None, None) if price is None else (0.0, 0.0)))
     for row in rows(problems, fields):

@@ -14,7 +14,7 @@ from rise_cli.chat import Chat, Notice
 from rise_cli.chat.counting import Spent
 from rise_cli.chat.door import Door
 from rise_cli.chat.limits import Traffic
-from rise_cli.commands import assembly
+from rise_cli.commands import assembly, wiring
 from rise_cli.core.choices import fix_kind
 from rise_cli.core.domain import Kind, Problem, Shape, Vote
 from rise_cli.errors import UsageError
@@ -86,23 +86,23 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
     recorded = _settings(resolved, method, at.name, at.key)
 
     def way(told: Notice, retried: Notice) -> Way:
-        room = assembly.Room(0, 0)
+        room = wiring.Room(0, 0)
         if at.provider.name == "local":
             sized = assembly.room(method, _longest(path, fields), settings)
-            slots = min(assembly.slots(settings), os.cpu_count() or 1)
-            room = assembly.Room(slots, sized.context_tokens)
-        flow = assembly.flow(settings, at, room)
-        made = assembly.attempts(
+            slots = min(wiring.slots(settings), os.cpu_count() or 1)
+            room = wiring.Room(slots, sized.context_tokens)
+        flow = wiring.flow(settings, at, room)
+        made = wiring.attempts(
             settings,
             at,
-            assembly.tariff(settings, at),
+            wiring.tariff(settings, at),
             notice=told,
             stream=bool(settings.stream),
             room=room,
             rates=flow.rates,
         )
         door = Door(flow.limits)
-        chat = assembly.patient(made.chat, replace(flow, limits=door), settings, retried)
+        chat = wiring.patient(made.chat, replace(flow, limits=door), settings, retried)
         return Way(chat, door, flow.traffic, made.spent)
 
     def pose(row: Row) -> Problem:

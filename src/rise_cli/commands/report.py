@@ -28,7 +28,7 @@ _MANY = 20_000  # rows that take more than a second to read again
 
 class Report:
     """Keeps the numbers of one run together. `total` problems are in the file, None where nobody knows;
-    `judged` says whether a check runs between calls.
+    `judged` says whether a check runs between calls, `kept` whether the summary goes into the log.
 
     `way`, `recording`, `book` and `driver` are to be set as soon as there are any. The summary as JSON is
     that of the file's rows, those of earlier runs among them (see `Totals.summary`), with
@@ -39,8 +39,8 @@ class Report:
                     row yet and for attempts that were lost
     """
 
-    def __init__(self, wish: Wish, total: int | None, *, judged: bool) -> None:
-        self._wish, self._judged = wish, judged
+    def __init__(self, wish: Wish, total: int | None, *, judged: bool, kept: bool) -> None:
+        self._wish, self._judged, self._kept = wish, judged, kept
         self._began = time.monotonic()
         self._pace: Pace | None = None
         self.total = total
@@ -97,7 +97,7 @@ class Report:
         """Show the summary of the whole file, and write it where that is wished for."""
         from rise_cli.render.summary import table
 
-        if self._wish.quiet and self._wish.summary is None:
+        if self._wish.quiet and self._wish.summary is None and not self._kept:
             return
         summary = self.summary = self._summary()
         if not self._wish.quiet:

@@ -83,7 +83,8 @@ class PlainTranscript:
     def restarted(self, call: Call) -> None: ...
 
     def finished(self, done: Done) -> None:
-        self._open()
+        if done.given:  # nobody was asked for it
+            self._open()
         self._part_from(done.call)
         self._waiting.append(done)
         if done.given or len(self._waiting) >= self._awaited(done.call):
