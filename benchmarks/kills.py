@@ -1,6 +1,6 @@
 """Nothing is paid for twice: a batch on a real model, killed and resumed, and what the server saw.
 
-    uv run python benchmarks/kills.py problems.jsonl [--problems 200] [--turns 2] [--kills 2]
+    uv run python benchmarks/kills.py problems.jsonl [--problems 200] [--turns 2] [--kills 2] [--keep FILE]
 
 llama.cpp serves the embedded model behind a counter. `rise batch` works through the file; each time a
 share of the calls has come it is ended with `kill -9`, and the same command goes on. Printed are the
@@ -15,6 +15,7 @@ import asyncio
 import itertools
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -97,6 +98,8 @@ async def main(options: argparse.Namespace) -> int:
             cut_off += await killed(command, front, calls * kill // (options.kills + 1))
         code = await finished(command)
         report(out, front, count, cut_off)
+        if options.keep:
+            shutil.copy(out, options.keep)
         print(f"{time.monotonic() - began:.0f} s; the last run ended with exit code {code}")
         await runner.cleanup()
         await front.close()
@@ -155,5 +158,6 @@ if __name__ == "__main__":
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--concurrency", type=int, default=2)
-    parser.add_argument("--max-tokens", type=int, default=96)
+    parser.add_argument("--max-tokens", type=int, default=160)
+    parser.add_argument("--keep", help="where to keep the rows")
     sys.exit(asyncio.run(main(parser.parse_args())))
