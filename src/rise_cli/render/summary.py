@@ -63,7 +63,7 @@ def _now(summary: Mapping[str, Any]) -> str:
     if spent["lost_requests"]:
         parts.append(f"{spent['lost_requests']:,} lost that may be charged for")
     if spent["requests"] and spent["output_tokens"] is not None:
-        parts.append(_tokens({**spent, "cached_share": 0}))
+        parts.append(tokens(spent["input_tokens"], spent["cached_input_tokens"] or 0, spent["output_tokens"]))
     if spent["known_cost_usd"]:
         over = "" if spent["cost_usd"] is not None else "over "
         parts.append(f"{over}{money(spent['known_cost_usd'])}")
