@@ -70,6 +70,8 @@ def who_won(trajectory: Trajectory) -> str:
     choice = eligible(done)
     if len(choice) < 2:
         return ""
+    if len({attempt.candidate for attempt in choice}) == 1:
+        return "All replies give the same answer, so there was nothing to select."
     place = where(winner.place, policy)
     selections = tuple(one for one in done if one.call.purpose is Purpose.SELECT)
     if any(one.selected is not None for one in selections) and selected(choice, selections) == winner:
