@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rise_cli.chat.limits import Limits
@@ -13,7 +14,8 @@ class Door:
     """`Limits` around `Limits`: entered for the time of one attempt at a call.
 
     Once it is shut, whoever wants to enter waits until it is cancelled. `empty` tells when the last
-    attempt has left. `answered` counts the attempts that brought a reply.
+    attempt has left. `answered` counts the attempts that brought a reply. `heard` is called with what
+    each attempt came to, None for a reply, once it has left.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -22,6 +24,7 @@ class Door:
         self._left = asyncio.Event()
         self._idle_since: float | None = None
         self.inside = self.answered = 0
+        self.heard: Callable[[BaseException | None], None] = lambda error: None
 
     @property
     def idle_s(self) -> float:
@@ -56,6 +59,7 @@ class Door:
         self.inside -= 1
         self._idle_since = time.monotonic()
         self.answered += error is None
+        self.heard(error)
         self._tell()
         return await self._limits.__aexit__(kind, error, trace)
 

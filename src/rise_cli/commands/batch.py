@@ -42,6 +42,7 @@ from rise_cli.run.feed import at_once, beside
 from rise_cli.run.garbage import settled
 from rise_cli.run.interrupt import at_first_signal
 from rise_cli.run.scoring import score
+from rise_cli.run.silence import Silence, patience_s
 from rise_cli.run.solve import solve
 
 if TYPE_CHECKING:
@@ -150,11 +151,13 @@ class _Run:
         return end
 
     async def _drive(self, setup: Setup, book: Book, way: Way, watcher: Meter) -> End:
+        settings = self._plan.resolved.settings
         driver = self.report.driver = Driver(
             lambda row: self._one(row, setup, book),
             width=lambda: way.limits.width,
             door=way.door,
             deadline=setup.deadline,
+            silence=Silence(patience_s(settings.max_wait), settings.timeout),
         )
         way.limits.changed = driver.look_again
         items = rows(self._problems, self._fields)
