@@ -177,7 +177,7 @@ class Driver:
         if error is None or error.kind not in OUTAGES:
             self._silence.broken()
             return
-        lasts = self._silence.lasts(asyncio.get_running_loop().time(), self._door.inside)
+        lasts = self._silence.lasts(asyncio.get_running_loop().time(), self._door.sent)
         if lasts and not (self._all_begun and len(self._under_way) < _FEW):
             self._unanswered = " ".join(str(error).split())
             self._halt(End.DOWN)
