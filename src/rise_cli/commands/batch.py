@@ -34,8 +34,9 @@ from rise_cli.history.record import to_record
 from rise_cli.history.results import Results
 from rise_cli.history.rows import Recorded
 from rise_cli.problems import BadRow, Fields, Row, count, rows
+from rise_cli.render.amounts import counted
 from rise_cli.run.act import Actor, Setup
-from rise_cli.run.batch import Driver, End, Worked
+from rise_cli.run.batch import GRACE_S, Driver, End, Worked
 from rise_cli.run.book import Book, unread
 from rise_cli.run.breaker import Held, outage
 from rise_cli.run.feed import at_once, beside
@@ -164,12 +165,20 @@ class _Run:
         feed: AsyncIterator[Row | BadRow] = at_once(items) if self._is_file else beside(items)
         ticking = asyncio.ensure_future(_tick(watcher))
         try:
-            with at_first_signal(driver.interrupt), settled():
+            with at_first_signal(partial(self._stop, driver, way, watcher)), settled():
                 left = book.left(feed, lambda item, name: self._bad(item, name, watcher))
                 return await driver.run(left)
         finally:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
+
+    def _stop(self, driver: Driver, way: Way, watcher: Meter) -> None:
+        driver.interrupt()
+        calls = counted(way.door.sent, "call", "calls")
+        watcher.notice(
+            f"stopping: {calls} in flight may finish for {GRACE_S:g} s; Ctrl-C again ends now; "
+            f"{self._resumption()}"
+        )
 
     async def _one(self, row: Row, setup: Setup, book: Book) -> Worked:
         """Solve a problem and write its row, unless it was cut off or the provider may be down. Raises
