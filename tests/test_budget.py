@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rise_cli.chat import CallKey, Request
 from rise_cli.chat.budget import Amount, Budgeted, Wallet, input_bound
+from rise_cli.chat.door import Door
 from rise_cli.chat.limits import Limited
 from rise_cli.chat.prices import Flat, Tariff
 from rise_cli.chat.retrying import Retrying
@@ -355,3 +356,21 @@ def test_the_sum_billed_never_passes_the_cap(
         assert wallet.spent_usd >= float(server.billed.usd)
 
     asyncio.run(scenario())
+
+
+async def test_once_the_door_is_shut_nobody_who_waits_for_the_purse_is_sent() -> None:
+    inner, wallet = Server(lambda: "hang"), Wallet(max_cost_usd=INPUT + 70)
+    door = Door(asyncio.Semaphore(9), wallet)
+    chat = Limited(budgeted(inner, wallet, output=10), door)
+    calls = [asyncio.create_task(chat.complete(request())) for _ in range(4)]
+    await turns()
+    assert (door.inside, door.sent, wallet.waiting, len(inner.limits)) == (4, 1, 3, 1)
+    door.shut()
+    inner.go.set()  # what it took is less than was reserved, so there would be room
+    await asyncio.wait_for(door.empty(), 10)
+    await turns()
+    assert (len(inner.limits), door.sent, wallet.waiting) == (1, 0, 3)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert (door.inside, wallet.waiting, wallet.reserved) == (0, 0, Amount())

@@ -81,7 +81,10 @@ class Purse(Protocol):
 
 class Wallet:
     """A `Purse` for the calls of one event loop. None means no cap. `lost_attempts` counts those that
-    were charged at their worst case because nobody knows what they cost."""
+    were charged at their worst case because nobody knows what they cost. `waiting` calls want to reserve.
+
+    It can be shut: then nothing is reserved any more, and whoever wants to waits until it is cancelled.
+    """
 
     def __init__(self, max_cost_usd: float | None = None, max_tokens: int | None = None) -> None:
         self._max_usd = None if max_cost_usd is None else exact(max_cost_usd)
@@ -90,7 +93,12 @@ class Wallet:
         self._open: set[Hold] = set()
         self._turn = asyncio.Lock()
         self._settled = asyncio.Event()
-        self.lost_attempts = 0
+        self._shut = False
+        self.lost_attempts = self.waiting = 0
+
+    def shut(self) -> None:
+        """Reserve nothing any more."""
+        self._shut = True
 
     @property
     def spent_usd(self) -> float:
@@ -106,17 +114,26 @@ class Wallet:
         return sum((hold.worst for hold in self._open), Amount())
 
     async def reserve(self, quote: Quote, wanted: int, least: int) -> Hold:
-        # The lock queues callers in order, and only its holder waits for a settlement: a large
-        # request cannot be overtaken for ever by small ones.
-        async with self._turn:
-            while (limit := self._largest(quote, wanted)) < wanted and self._open:
-                self._settled.clear()
-                await self._settled.wait()
-            if limit < least:
-                raise self._exhausted(quote(least))
-            hold = Hold(limit, quote(limit))
-            self._open.add(hold)
-            return hold
+        self.waiting += 1
+        try:
+            # The lock queues callers in order, and only its holder waits for a settlement: a large
+            # request cannot be overtaken for ever by small ones.
+            async with self._turn:
+                return await self._granted(quote, wanted, least)
+        finally:
+            self.waiting -= 1
+
+    async def _granted(self, quote: Quote, wanted: int, least: int) -> Hold:
+        while (limit := self._largest(quote, wanted)) < wanted and self._open:
+            self._settled.clear()
+            await self._settled.wait()
+        if self._shut:
+            await asyncio.Event().wait()
+        if limit < least:
+            raise self._exhausted(quote(least))
+        hold = Hold(limit, quote(limit))
+        self._open.add(hold)
+        return hold
 
     def settle(self, hold: Hold, actual: Amount) -> None:
         self._open.remove(hold)

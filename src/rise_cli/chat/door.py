@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from types import TracebackType
+from typing import Protocol
 
 from rise_cli.chat.limits import Limits
+
+
+class Queue(Protocol):
+    """Where a call may have to wait behind the door before it is sent, such as a `Wallet`: `waiting` do
+    now, and once it is shut nobody gets further who waits there or comes."""
+
+    waiting: int
+
+    def shut(self) -> None: ...
 
 
 class Door:
     """`Limits` around `Limits`: entered for the time of one attempt at a call.
 
-    Once it is shut, whoever wants to enter waits until it is cancelled. `empty` tells when the last
-    attempt has left. `answered` counts the attempts that brought a reply.
+    Once it is shut, whoever wants to enter, or is in the `queue` behind it, waits until it is cancelled.
+    `empty` tells when the last attempt that was sent has left. `answered` counts the attempts that
+    brought a reply. `heard` is called with what each attempt came to, None for a reply, once it has left.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, queue: Queue | None = None) -> None:
         self._limits = limits
+        self._queue = queue
         self._shut = False
         self._left = asyncio.Event()
         self._idle_since: float | None = None
         self.inside = self.answered = 0
+        self.heard: Callable[[BaseException | None], None] = lambda error: None
+
+    @property
+    def sent(self) -> int:
+        """How many of those inside are past the queue."""
+        return self.inside - (self._queue.waiting if self._queue is not None else 0)
 
     @property
     def idle_s(self) -> float:
@@ -33,10 +52,12 @@ class Door:
     def shut(self) -> None:
         """Let nobody in any more."""
         self._shut = True
+        if self._queue is not None:
+            self._queue.shut()
         self._tell()
 
     async def empty(self) -> None:
-        """Wait until it is shut and nobody is inside."""
+        """Wait until it is shut and nothing that was sent is inside."""
         await self._left.wait()
 
     async def __aenter__(self) -> None:
@@ -56,9 +77,10 @@ class Door:
         self.inside -= 1
         self._idle_since = time.monotonic()
         self.answered += error is None
+        self.heard(error)
         self._tell()
         return await self._limits.__aexit__(kind, error, trace)
 
     def _tell(self) -> None:
-        if self._shut and not self.inside:
+        if self._shut and not self.sent:
             self._left.set()

@@ -34,14 +34,16 @@ from rise_cli.history.record import to_record
 from rise_cli.history.results import Results
 from rise_cli.history.rows import Recorded
 from rise_cli.problems import BadRow, Fields, Row, count, rows
+from rise_cli.render.amounts import counted
 from rise_cli.run.act import Actor, Setup
-from rise_cli.run.batch import Driver, End, Worked
+from rise_cli.run.batch import GRACE_S, Driver, End, Worked
 from rise_cli.run.book import Book, unread
 from rise_cli.run.breaker import Held, outage
 from rise_cli.run.feed import at_once, beside
 from rise_cli.run.garbage import settled
 from rise_cli.run.interrupt import at_first_signal
 from rise_cli.run.scoring import score
+from rise_cli.run.silence import Silence, patience_s
 from rise_cli.run.solve import solve
 
 if TYPE_CHECKING:
@@ -150,23 +152,33 @@ class _Run:
         return end
 
     async def _drive(self, setup: Setup, book: Book, way: Way, watcher: Meter) -> End:
+        settings = self._plan.resolved.settings
         driver = self.report.driver = Driver(
             lambda row: self._one(row, setup, book),
             width=lambda: way.limits.width,
             door=way.door,
             deadline=setup.deadline,
+            silence=Silence(patience_s(settings.max_wait), settings.timeout),
         )
         way.limits.changed = driver.look_again
         items = rows(self._problems, self._fields)
         feed: AsyncIterator[Row | BadRow] = at_once(items) if self._is_file else beside(items)
         ticking = asyncio.ensure_future(_tick(watcher))
         try:
-            with at_first_signal(driver.interrupt), settled():
+            with at_first_signal(partial(self._stop, driver, way, watcher)), settled():
                 left = book.left(feed, lambda item, name: self._bad(item, name, watcher))
                 return await driver.run(left)
         finally:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
+
+    def _stop(self, driver: Driver, way: Way, watcher: Meter) -> None:
+        driver.interrupt()
+        calls = counted(way.door.sent, "call", "calls")
+        watcher.notice(
+            f"stopping: {calls} in flight may finish for {GRACE_S:g} s; Ctrl-C again ends now; "
+            f"{self._resumption()}"
+        )
 
     async def _one(self, row: Row, setup: Setup, book: Book) -> Worked:
         """Solve a problem and write its row, unless it was cut off or the provider may be down. Raises

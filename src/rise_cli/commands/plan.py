@@ -101,7 +101,7 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
             room=room,
             rates=flow.rates,
         )
-        door = Door(flow.limits)
+        door = Door(flow.limits, made.purse)
         chat = wiring.patient(made.chat, replace(flow, limits=door), settings, retried)
         return Way(chat, door, flow.traffic, made.spent)
 

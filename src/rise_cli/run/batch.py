@@ -1,9 +1,9 @@
 """Many problems side by side, on one event loop: when to start one, and when to stop.
 
 What one problem takes, from its first call to its row, is `work`; this knows nothing of it. A problem
-that fails is a row like any other, unless the provider is down: see `run.breaker`. What raises out of
-`work` (a key that was refused, a full disk, a bug) ends the run at once, since it would befall all
-others too.
+that fails is a row like any other, unless the provider is down: see `run.breaker` and `run.silence`.
+What raises out of `work` (a key that was refused, a full disk, a bug) ends the run at once, since it
+would befall all others too.
 """
 
 from __future__ import annotations
@@ -16,11 +16,18 @@ from typing import NamedTuple
 
 from rise_cli.chat.door import Door
 from rise_cli.core.domain import StopReason
+from rise_cli.errors import ProviderError
 from rise_cli.problems import Row
-from rise_cli.run.breaker import Breaker, Held
+from rise_cli.run.breaker import OUTAGES, Breaker, Held
+from rise_cli.run.silence import Silence
 
 GRACE_S = 10.0
 """How long calls in flight may take to finish once a person has asked to stop."""
+
+
+_FEW = 5
+"""So few problems that are the last ones run to their ends: they may be such as no server can bear, and as
+rows that say so they are over."""
 
 
 class End(StrEnum):
@@ -52,7 +59,7 @@ class Driver:
     """Runs the problems of one batch. For one run, within a running loop.
 
     A new problem starts whenever fewer than `width()` are under way. `door` stands before every
-    attempt at a call. `deadline` is in seconds on the loop's clock.
+    attempt at a call. `deadline` is in seconds on the loop's clock. `silence` None bears any.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class Driver:
         door: Door,
         deadline: float | None = None,
         grace_s: float = GRACE_S,
+        silence: Silence | None = None,
     ) -> None:
         self._work = work
         self._width = width
@@ -72,6 +80,10 @@ class Driver:
         self._under_way: set[asyncio.Task[None]] = set()
         self._place, self._news = asyncio.Event(), asyncio.Event()
         self._breaker = Breaker()
+        self._silence = silence
+        self._unanswered = ""
+        self._all_begun = False
+        door.heard = self._heard
         self._end: End | None = None
         self._fatal: Exception | None = None
 
@@ -83,7 +95,7 @@ class Driver:
     @property
     def last_outage(self) -> str:
         """What the last call said that failed while nobody was answered; "" if none is."""
-        return self._breaker.held[-1].why if self._breaker.held else ""
+        return self._breaker.held[-1].why if self._breaker.held else self._unanswered
 
     def interrupt(self) -> None:
         """Start nothing new; the calls in flight may finish for `grace_s` seconds."""
@@ -138,6 +150,7 @@ class Driver:
             task = asyncio.ensure_future(self._one(row))
             self._under_way.add(task)
             task.add_done_callback(self._landed)
+        self._all_begun = True
 
     async def _one(self, row: Row) -> None:
         try:
@@ -156,6 +169,18 @@ class Driver:
             self._halt(End.DOWN)
         if worked.reason in _CUTS:
             self._halt(_CUTS[worked.reason])
+
+    def _heard(self, error: BaseException | None) -> None:
+        """Draw from an attempt at a call that has ended what it says about the others."""
+        if self._silence is None or (error is not None and not isinstance(error, ProviderError)):
+            return
+        if error is None or error.kind not in OUTAGES:
+            self._silence.broken()
+            return
+        lasts = self._silence.lasts(asyncio.get_running_loop().time(), self._door.sent)
+        if lasts and not (self._all_begun and len(self._under_way) < _FEW):
+            self._unanswered = " ".join(str(error).split())
+            self._halt(End.DOWN)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)

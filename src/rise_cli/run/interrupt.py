@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_SHOW_CURSOR = b"\x1b[?25h\n"  # and leave the line of the bar
 
 
 async def interruptible(work: Coroutine[Any, Any, T]) -> T | None:
@@ -53,7 +56,8 @@ async def interruptible(work: Coroutine[Any, Any, T]) -> T | None:
 def at_first_signal(stop: Callable[[], None]) -> Iterator[None]:
     """Within this, inside a running loop, the first SIGINT or SIGTERM calls `stop`.
 
-    From then on, and also afterwards, the signals do what they do by default. Where handlers cannot be
+    From then on, and also afterwards, one ends the program at once, with a terminal on stderr as it was
+    before: the cursor may be hidden, and nobody else will show it again. Where handlers cannot be
     set (not the main thread) signals are left as they are.
     """
     loop = asyncio.get_running_loop()
@@ -65,7 +69,7 @@ def at_first_signal(stop: Callable[[], None]) -> Iterator[None]:
         came = True
         for number in numbers:
             loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, _end_now)
         stop()
 
     try:
@@ -80,3 +84,10 @@ def at_first_signal(stop: Callable[[], None]) -> Iterator[None]:
         if not came:
             for number in numbers:
                 loop.remove_signal_handler(number)
+
+
+def _end_now(number: int, frame: object) -> None:
+    if os.isatty(2):
+        with suppress(OSError):
+            os.write(2, _SHOW_CURSOR)
+    os._exit(128 + number)
