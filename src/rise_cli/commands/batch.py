@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from rise_cli.commands import plan as planning
 from rise_cli.commands.output import opened
 from rise_cli.commands.plan import Plan, Way
-from rise_cli.commands.remember import remember_batch
+from rise_cli.commands.remember import known_keys, remember_batch
 from rise_cli.commands.report import Report
+from rise_cli.commands.resuming import same_again
 from rise_cli.commands.wish import STDIO, Wish, output
 from rise_cli.compare import Comparer
 from rise_cli.core.domain import Shape, StopReason, Trajectory
@@ -225,7 +225,7 @@ class _Run:
             watcher.notice(text)
 
     def conclude(self, end: End) -> int:
-        """Return 0, or raise what says how the run ended, and how to go on."""
+        """Return 0, or 1 where the summary is lost. Raises what says how the run ended, and how to go on."""
         # Rows that wait for an earlier one are not in the file, and are made again from the journal.
         done = self._ok + self._failed - self._waiting
         of = "" if self.report.total is None else f" of {self.report.total:,}"
@@ -248,15 +248,12 @@ class _Run:
         if self._failed:
             how = "" if self._wish.out == STDIO else "; --retry-failed tries them again"
             raise ProblemsFailed(f"{self._failed:,} of {done:,} problems failed{how}")
-        return 0
+        return 1 if self.report.unwritten else 0
 
     def _resumption(self) -> str:
         if self._wish.out == STDIO:
             return "name a file with -o to be able to go on after that"
-        from rise_cli.settings.redaction import redacted
-
-        again = [word for word in sys.argv[1:] if word not in {"--overwrite", "--retry-failed"}]
-        return f"go on with: {redacted(shlex.join(['rise', *again]))}"
+        return f"go on with: {same_again(sys.argv[1:], known_keys(self._plan.key))}"
 
 
 async def _tick(watcher: Meter) -> None:
