@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from rise_cli.chat.counting import Spent
 from rise_cli.commands.plan import Way
 from rise_cli.commands.wish import STDIO, Wish
-from rise_cli.errors import RiseError
 from rise_cli.history.rows import recorded
 from rise_cli.run.batch import Driver
 from rise_cli.run.book import Book
@@ -47,6 +46,8 @@ class Report:
         self.retries = 0
         self.summary: dict[str, object] = {}
         """As told; empty where nobody wanted to know."""
+        self.unwritten = False
+        """Whether the summary could not be written where that was wished for."""
         self.way: Way | None = None
         self.recording: Recording | None = None
         self.book: Book | None = None
@@ -94,7 +95,8 @@ class Report:
         return self.way is not None and self.way.spent.output_tokens > 0
 
     def tell(self) -> None:
-        """Show the summary of the whole file, and write it where that is wished for."""
+        """Show the summary of the whole file, and write it where that is wished for. Does not fail: a
+        summary that is lost is a notice."""
         from rise_cli.render.summary import table
 
         if self._wish.quiet and self._wish.summary is None and not self._kept:
@@ -104,7 +106,7 @@ class Report:
             sys.stderr.write(table(summary))
             sys.stderr.flush()
         if self._wish.summary is not None:
-            _write(self._wish.summary, summary)
+            self._write(self._wish.summary, summary)
 
     def _summary(self) -> dict[str, object]:
         """Of all rows: those of earlier runs are read again."""
@@ -126,9 +128,15 @@ class Report:
             "spent_now": (self.way.spent if self.way else Spent()).summary(),
         }
 
+    def _write(self, path: Path, summary: dict[str, object]) -> None:
+        """Write it, or say that it is lost: how the run ended is said all the same."""
+        try:
+            path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            self.unwritten = True
+            self._notice(f"cannot write the summary to {str(path)!r}: {error.strerror}")
 
-def _write(path: Path, summary: dict[str, object]) -> None:
-    try:
-        path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RiseError(f"cannot write the summary to {str(path)!r}: {error.strerror}") from None
+    def _notice(self, text: str) -> None:
+        from rise_cli.render.quiet import Quiet
+
+        Quiet(sys.stderr).notice(text)

@@ -1,0 +1,117 @@
+"""What may befall a batch besides its provider: how it ends must be said, and no reply paid for twice."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loopback import Loopback, Reply, Seen, Status
+from running import KEYS, PLAIN_KEY, Program, Result, at, wait_until
+
+from rise_cli.commands.resuming import same_again
+
+OUT = "p.jsonl.rise.jsonl"
+
+
+def told(seen: Seen) -> Reply:
+    return Reply("Answer: 7")
+
+
+def lines(number: int) -> str:
+    return "".join(json.dumps({"id": f"p{n}", "question": f"Question {n}?"}) + "\n" for n in range(number))
+
+
+def write(rise: Program, number: int) -> None:
+    (rise.folder / "p.jsonl").write_text(lines(number))
+
+
+def batch(rise: Program, server: Loopback, *more: str, **how: Any) -> Result:
+    words = ("batch", "p.jsonl", *at("openai", server), "--max-wait", "0", "--turns", "1")
+    return rise(*words, *more, env=KEYS, **how)
+
+
+def rows(rise: Program, name: str = OUT) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (rise.folder / name).read_text().splitlines()]
+
+
+def save(rise: Program, rows: list[dict[str, Any]], name: str = OUT) -> None:
+    (rise.folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+# The summary that cannot be written
+
+
+@pytest.mark.parametrize("name", [".", "nowhere/s.json"])
+def test_a_summary_without_a_place_is_refused_before_anybody_is_asked(rise: Program, name: str) -> None:
+    write(rise, 1)
+    with Loopback(told) as server:
+        result = batch(rise, server, "--summary", name)
+        assert not server.seen
+    assert (result.code, "cannot write the summary to" in result.err) == (2, True)
+    assert not (rise.folder / OUT).exists()
+
+
+@pytest.mark.parametrize(
+    ("says", "more", "code", "words"),
+    [
+        (told, (), 1, "cannot write the summary to '/dev/full'"),
+        (lambda seen: Status(400, "no"), (), 4, "3 of 3 problems failed"),
+        (told, ("--max-tokens-total", "1"), 5, "the budget ended the run"),
+        (lambda seen: Status(401) if seen.index else told(seen), ("--concurrency", "1"), 3, "the key"),
+    ],
+    ids=["well", "failed", "budget", "key"],
+)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_a_lost_summary_takes_no_other_exit_code(
+    rise: Program, says: Any, more: tuple[str, ...], code: int, words: str
+) -> None:
+    write(rise, 3)
+    with Loopback(says) as server:
+        result = batch(rise, server, "--summary", "/dev/full", "-q", *more)
+    assert (result.code, "cannot write the summary" in result.err) == (code, True)
+    assert words in result.err.splitlines()[-1]
+
+
+def test_a_dry_run_has_no_summary(rise: Program) -> None:
+    write(rise, 1)
+    result = rise("batch", "p.jsonl", "--dry-run", "--summary", "s.json", *at("openai", "http://x"), env=KEYS)
+    assert (result.code, "leave out --summary" in result.err) == (2, True)
+
+
+# How to go on
+
+
+def test_files_that_are_named_like_keys_stay_in_the_command(rise: Program) -> None:
+    name = "hf_problems_2026.jsonl"
+    (rise.folder / name).write_text(lines(4))
+    with Loopback(lambda seen: Reply("Answer: 7", delay_s=0.3)) as server:
+        secret = ("--option", f"user={PLAIN_KEY}")
+        words = ("batch", name, "-o", "sk-results.jsonl", *at("openai", server), "--concurrency", "1")
+        env = {"OPENAI_API_KEY": PLAIN_KEY}
+        process = rise.start(*words, *secret, env=env)
+        wait_until(lambda: len(server.seen) >= 1)
+        process.send_signal(signal.SIGINT)
+        result = rise.wait(process, env)
+    again = shlex.split(result.err.splitlines()[-1].partition("go on with: ")[2])
+    assert (result.code, again) == (130, ["rise", *words, "--option", "user=[hidden]"])
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("--option api_key=abc", "--option 'api_key=[hidden]'"),
+        ("--option=auth-token=abc", "'--option=auth-token=[hidden]'"),
+        ("--option top_k=4", "--option top_k=4"),
+        ("--option x=sk-abcdefgh", "--option 'x=[hidden]'"),
+        ("--base-url https://me:pass@host/v1", "--base-url 'https://[hidden]@host/v1'"),
+        ("-o token-secret_runs/key=1.jsonl", "-o token-secret_runs/key=1.jsonl"),
+        (f"-o {PLAIN_KEY}.jsonl", "-o '[hidden].jsonl'"),
+        ("--overwrite --max-tokens 40", "--max-tokens 40"),
+    ],
+)
+def test_what_is_shown_of_a_command_line(word: str, shown: str) -> None:
+    assert same_again(["batch", *shlex.split(word)], frozenset({PLAIN_KEY})) == f"rise batch {shown}"
