@@ -115,3 +115,75 @@ def test_files_that_are_named_like_keys_stay_in_the_command(rise: Program) -> No
 )
 def test_what_is_shown_of_a_command_line(word: str, shown: str) -> None:
     assert same_again(["batch", *shlex.split(word)], frozenset({PLAIN_KEY})) == f"rise batch {shown}"
+
+
+# Rows that somebody has changed
+
+
+def without(row: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: without(row, "stop_reason"),
+        lambda row: without(row, "correct"),
+        lambda row: without(row, "turns"),
+        lambda row: row | {"usage": without(row["usage"], "by_purpose")},
+        lambda row: row | {"usage": row["usage"] | {"input_tokens": "9"}},
+        lambda row: row | {"stop_reason": ["turns"]},
+        lambda row: row | {"cost_usd": "free"},
+        lambda row: row | {"turns": [7]},
+        lambda row: row | {"status": "failed", "failure": None, "turns": [{"reply": "x"}]},
+    ],
+)
+def test_a_finished_run_does_not_fail_over_the_rows_of_another(rise: Program, change: Any) -> None:
+    write(rise, 2)
+    with Loopback(told) as server:
+        assert batch(rise, server).code == 0
+        one, other = rows(rise)
+        save(rise, [change(one), other])
+        write(rise, 3)
+        result = batch(rise, server, "--summary", "s.json")
+        assert len(server.seen) == 3
+    assert result.code in {0, 4}
+    assert "1 row of 'p.jsonl.rise.jsonl' cannot be added up" in result.err
+    assert json.loads((rise.folder / "s.json").read_text())["problems"] == 2
+
+
+def of_turn(**changed: Any) -> Any:
+    return lambda row: row | {"turns": [row["turns"][0] | changed]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: without(row, "model"),
+        lambda row: row | {"model": 7},
+        lambda row: row | {"settings": row["settings"] | {"kind": "odd"}},
+        lambda row: row | {"settings": row["settings"] | {"kind": ["auto"]}},
+        lambda row: row | {"settings": row["settings"] | {"turns": ["many"]}},
+        of_turn(finish_reason=1),
+        of_turn(reasoning=1),
+        of_turn(verdict=[]),
+        of_turn(latency_s="x"),
+        of_turn(logprob="x"),
+        of_turn(confidence="x"),
+        of_turn(critique=1),
+        of_turn(chain="1"),
+        lambda row: of_turn(usage=dict.fromkeys(row["turns"][0]["usage"], "1"))(row),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_replay_refuses_a_row_that_it_cannot_read(rise: Program, change: Any, place: int) -> None:
+    write(rise, 2)
+    with Loopback(told) as server:
+        assert batch(rise, server, "--confidence", "asked").code == 0
+    found = sorted(rows(rise), key=lambda row: row["index"])
+    found[place] = change(found[place])
+    save(rise, found)
+    result = rise("batch", "p.jsonl", "--replay", OUT)
+    # The settings of the first row alone are those of the replay.
+    ignored = place == 1 and found[1]["settings"]["turns"] == ["many"]
+    assert result.code == (0 if ignored else 2), result.err

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from rise_cli.chat.counting import Spent
 from rise_cli.commands.plan import Way
 from rise_cli.commands.wish import STDIO, Wish
-from rise_cli.history.rows import recorded
+from rise_cli.errors import UsageError
+from rise_cli.history.rows import readable
+from rise_cli.render.amounts import counted
 from rise_cli.run.batch import Driver
 from rise_cli.run.book import Book
 from rise_cli.run.pace import Pace
-from rise_cli.run.totals import Totals
+from rise_cli.run.totals import Totals, adds_up
 
 if TYPE_CHECKING:
     from rise_cli.chat.recording import Recording
@@ -118,15 +120,31 @@ class Report:
                 sys.stderr.write(
                     f"rise: adding up {self.book.ok + self.book.failed:,} rows for the summary\n"
                 )
-            whole = Totals()
-            for record in recorded(Path(str(self._wish.out))):
-                whole.add(record)
+            whole = self._read_again(Path(str(self._wish.out))) or totals
         return {
             **whole.summary(seconds, totals.problems),
             "retries": self.retries,
             "recalled": self.recording.recalled if self.recording else 0,
             "spent_now": (self.way.spent if self.way else Spent()).summary(),
         }
+
+    def _read_again(self, out: Path) -> Totals | None:
+        """The sums of all rows of the file, without those that are no longer what we write: the run is
+        paid for, and may not fail over them. None if the file is gone."""
+        whole, left_out = Totals(), 0
+        try:
+            for record in readable(out):
+                if record is None or not adds_up(record):
+                    left_out += 1
+                else:
+                    whole.add(record)
+        except (UsageError, OSError) as error:
+            self._notice(f"the summary is of this run alone: {error}")
+            return None
+        if left_out:
+            what = counted(left_out, "row")
+            self._notice(f"{what} of {str(out)!r} cannot be added up, and the summary leaves out as many")
+        return whole
 
     def _write(self, path: Path, summary: dict[str, object]) -> None:
         """Write it, or say that it is lost: how the run ended is said all the same."""
