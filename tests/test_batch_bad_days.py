@@ -187,3 +187,47 @@ def test_a_replay_refuses_a_row_that_it_cannot_read(rise: Program, change: Any, 
     # The settings of the first row alone are those of the replay.
     ignored = place == 1 and found[1]["settings"]["turns"] == ["many"]
     assert result.code == (0 if ignored else 2), result.err
+
+
+# What is told of rows that are not there
+
+
+def first_never_comes(seen: Seen) -> Reply:
+    return Reply("Answer: 7", delay_s=30.0 if "Question 0" in seen.text else 0.0)
+
+
+def test_the_summary_counts_the_rows_of_the_file_and_no_row_that_waits(rise: Program) -> None:
+    write(rise, 6)
+    slow = [True]
+    with Loopback(lambda seen: first_never_comes(seen) if slow[0] else told(seen)) as server:
+        result = batch(
+            rise, server, "--ordered", "--deadline", "2", "--concurrency", "6", "--summary", "s.json"
+        )
+        assert (result.code, len(server.seen)) == (5, 6)
+        first = json.loads((rise.folder / "s.json").read_text())
+        assert (first["problems"], first["ok"], first["spent_now"]["requests"]) == (0, 0, 6)
+        assert "with 0 of 6 problems done" in result.err
+        slow[0] = False
+        assert batch(rise, server, "--ordered", "--summary", "s.json").code == 0
+        assert len(server.seen) == 7
+    second = json.loads((rise.folder / "s.json").read_text())
+    assert (second["problems"], second["ok"], second["recalled"]) == (6, 6, 5)
+    assert [row["index"] for row in rows(rise)] == list(range(6))
+
+
+def test_what_nobody_knows_is_not_said_to_be_nothing(rise: Program) -> None:
+    write(rise, 6)
+    with Loopback(first_never_comes) as server:
+        result = batch(rise, server, "--ordered", "--deadline", "2", "--concurrency", "6")
+    assert "\ncost      not known" in result.err
+    assert "\nended" not in result.err
+
+
+@pytest.mark.parametrize("ordered", [(), ("--ordered",)])
+def test_what_was_paid_is_told_also_where_nobody_counted(rise: Program, ordered: tuple[str, ...]) -> None:
+    write(rise, 6)
+    with Loopback(lambda seen: Status(401) if seen.index == 2 else Reply("Answer: 7", usage=None)) as server:
+        result = batch(rise, server, "--concurrency", "1", "--summary", "s.json", *ordered)
+    assert result.code == 3
+    found = json.loads((rise.folder / "s.json").read_text())
+    assert (found["problems"], found["spent_now"]["requests"], found["cost_usd"]) == (2, 3, None)

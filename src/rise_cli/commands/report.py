@@ -93,8 +93,9 @@ class Report:
 
     @property
     def paid(self) -> bool:
-        """Whether a reply came that may have cost something."""
-        return self.way is not None and self.way.spent.output_tokens > 0
+        """Whether a reply came, or may have been charged for."""
+        spent = self.way.spent if self.way else Spent()
+        return any((spent.input_tokens, spent.output_tokens, spent.uncounted, spent.lost))
 
     def tell(self) -> None:
         """Show the summary of the whole file, and write it where that is wished for. Does not fail: a
@@ -113,7 +114,7 @@ class Report:
     def _summary(self) -> dict[str, object]:
         """Of all rows: those of earlier runs are read again."""
         assert self.book is not None  # noqa: S101 - the run is over
-        whole = totals = self.book.totals
+        whole = totals = self.book.written
         seconds = time.monotonic() - self._began
         if self.book.earlier and self._wish.out != STDIO:
             if self.book.earlier > _MANY and not self._wish.quiet:
