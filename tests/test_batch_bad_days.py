@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shlex
 import signal
@@ -231,3 +232,40 @@ def test_what_was_paid_is_told_also_where_nobody_counted(rise: Program, ordered:
     assert result.code == 3
     found = json.loads((rise.folder / "s.json").read_text())
     assert (found["problems"], found["spent_now"]["requests"], found["cost_usd"]) == (2, 3, None)
+
+
+# A damaged input
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_a_damaged_file_is_found_before_anybody_is_asked(rise: Program, quiet: tuple[str, ...]) -> None:
+    packed = gzip.compress(lines(2000).encode())
+    (rise.folder / "p.jsonl").write_bytes(packed[: len(packed) // 2])
+    with Loopback(told) as server:
+        result = batch(rise, server, *quiet)
+        assert not server.seen
+    assert (result.code, "is damaged after line" in result.err) == (2, True)
+
+
+def test_what_is_under_way_when_stdin_turns_out_damaged_is_finished(rise: Program) -> None:
+    packed = gzip.compress(lines(4).encode(), 0)
+    with Loopback(lambda seen: Reply("Answer: 7", delay_s=0.3)) as server:
+        words = ("batch", "-", "-o", "out.jsonl", *at("openai", server), "--turns", "2", "--no-early-stop")
+        result = rise(*words, "--concurrency", "8", env=KEYS, stdin=packed[:-8])
+        assert len(server.seen) == 8
+        assert (result.code, "stdin is damaged after line 4" in result.err) == (2, True)
+        assert "the run ended with 4 problems done" in result.err
+        assert len(rows(rise, "out.jsonl")) == 4
+        again = rise(*words, env=KEYS, stdin=gzip.compress(lines(5).encode()))
+        assert (again.code, len(server.seen)) == (0, 10)
+
+
+def test_an_error_that_comes_late_says_how_many_are_done_and_keeps_their_calls(rise: Program) -> None:
+    write(rise, 4)
+    with Loopback(lambda seen: Status(404, "no") if seen.index == 5 else told(seen)) as server:
+        words = ("batch", "p.jsonl", *at("openai", server), "--turns", "2", "--no-early-stop")
+        result = rise(*words, "--concurrency", "1", env=KEYS)
+        assert (result.code, "with 2 of 4 problems done, which are kept" in result.err) == (2, True)
+        assert rise(*words, env=KEYS).code == 0
+        assert len(server.seen) == 6 + 3  # the first turn of the third problem is not asked for again
+    assert len(rows(rise)) == 4

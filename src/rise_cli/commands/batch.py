@@ -84,7 +84,7 @@ class _Run:
         self._is_file = problems != STDIO and Path(problems).is_file()
         self.report = Report(
             wish,
-            None if wish.quiet else count(problems, fields),
+            count(problems, fields),  # also where nobody is shown it: a damaged file is found now
             judged=plan.judge is not None,
             kept=plan.resolved.settings.log,
         )
@@ -164,9 +164,18 @@ class _Run:
             with at_first_signal(driver.interrupt), settled():
                 left = book.left(feed, lambda item, name: self._bad(item, name, watcher))
                 return await driver.run(left)
+        except UsageError as error:
+            # A damaged end of the input, a bad line with --fail-fast, a model that is not there.
+            raise UsageError(f"{error}{self._done_by(book)}") from None
         finally:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
+
+    def _done_by(self, book: Book) -> str:
+        """What to say of an error that ended the run, once there are rows."""
+        done = book.earlier + book.written.problems
+        kept = "" if self._wish.out == STDIO else ", which are kept"
+        return f"; the run ended with {self._of(done)} done{kept}" if done else ""
 
     async def _one(self, row: Row, setup: Setup, book: Book) -> Worked:
         """Solve a problem and write its row, unless it was cut off or the provider may be down. Raises
@@ -228,8 +237,7 @@ class _Run:
         """Return 0, or 1 where the summary is lost. Raises what says how the run ended, and how to go on."""
         # Rows that wait for an earlier one are not in the file, and are made again from the journal.
         done = self._ok + self._failed - self._waiting
-        of = "" if self.report.total is None else f" of {self.report.total:,}"
-        so_far = f"with {done:,}{of} problems done"
+        so_far = f"with {self._of(done)} done"
         again = "run the same command again to go on"
         if self._wish.out == STDIO:
             again = self._resumption()
@@ -249,6 +257,10 @@ class _Run:
             how = "" if self._wish.out == STDIO else "; --retry-failed tries them again"
             raise ProblemsFailed(f"{self._failed:,} of {done:,} problems failed{how}")
         return 1 if self.report.unwritten else 0
+
+    def _of(self, done: int) -> str:
+        of = "" if self.report.total is None else f" of {self.report.total:,}"
+        return f"{done:,}{of} problems"
 
     def _resumption(self) -> str:
         if self._wish.out == STDIO:
