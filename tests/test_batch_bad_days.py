@@ -269,3 +269,45 @@ def test_an_error_that_comes_late_says_how_many_are_done_and_keeps_their_calls(r
         assert rise(*words, env=KEYS).code == 0
         assert len(server.seen) == 6 + 3  # the first turn of the third problem is not asked for again
     assert len(rows(rise)) == 4
+
+
+# --slim
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "words"),
+    [
+        ((), ("--slim",), "was made without --slim; leave it out"),
+        (("--slim",), (), "was made with --slim; repeat it"),
+    ],
+)
+def test_a_file_is_slim_or_is_not(
+    rise: Program, first: tuple[str, ...], then: tuple[str, ...], words: str
+) -> None:
+    (rise.folder / "p.jsonl").write_text("no problem\n" + lines(1))
+    with Loopback(told) as server:
+        assert batch(rise, server, "--ordered", *first).code == 4
+        (rise.folder / "p.jsonl").write_text("no problem\n" + lines(2))
+        before = (rise.folder / OUT).read_bytes()
+        result = batch(rise, server, *then)
+        assert (result.code, words in result.err, len(server.seen)) == (2, True, 1)
+        assert (rise.folder / OUT).read_bytes() == before
+        assert batch(rise, server, *first).code == 4
+        assert batch(rise, server, *then, "--overwrite").code == 4
+
+
+def test_a_replay_that_cannot_begin_leaves_no_file(rise: Program) -> None:
+    write(rise, 2)
+    with Loopback(told) as server:
+        assert batch(rise, server, "--slim").code == 0
+    result = rise("batch", "p.jsonl", "--replay", OUT)
+    assert (result.code, "was written with --slim" in result.err) == (2, True)
+    assert sorted(path.name for path in rise.folder.iterdir()) == ["p.jsonl", OUT]
+
+
+def test_an_output_that_was_there_stays(rise: Program) -> None:
+    write(rise, 2)
+    (rise.folder / "out.jsonl").touch()
+    with Loopback([Status(401)]) as server:
+        assert batch(rise, server, "-o", "out.jsonl").code == 3
+    assert (rise.folder / "out.jsonl").exists()

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -28,6 +29,7 @@ _HEAD = re.compile(
 )
 _SETTINGS = b', "settings": {'
 _ERROR = b', "error": '
+_MOST_LOOKED_AT = 1000  # rows of lines that posed no problem, before one that was asked
 _MOST_VARIANTS = 64  # of settings that are remembered; more than one file ever has
 
 HEAD_START = b'{"schema": "%s", "id": "' % SCHEMA.encode()
@@ -120,6 +122,16 @@ def readable(path: Path) -> Iterator[dict[str, Any] | None]:
     with _opened(path) as file:
         for line in file:
             yield _load(line)
+
+
+def was_slim(path: Path) -> bool | None:
+    """Whether a results file was written with `--slim`, by the first row that tells. None: none does."""
+    for record in islice(readable(path), _MOST_LOOKED_AT):
+        usage = record and record.get("usage")
+        asked = isinstance(usage, dict) and usage.get("requests")
+        if record and asked and isinstance(record.get("turns"), list):
+            return not record["turns"]
+    return None
 
 
 class Recorded:
