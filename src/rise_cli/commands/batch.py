@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from rise_cli.commands import plan as planning
 from rise_cli.commands.output import opened
 from rise_cli.commands.plan import Plan, Way
-from rise_cli.commands.remember import remember_batch
+from rise_cli.commands.remember import known_keys, remember_batch
 from rise_cli.commands.report import Report
+from rise_cli.commands.resuming import same_again
 from rise_cli.commands.wish import STDIO, Wish, output
 from rise_cli.compare import Comparer
 from rise_cli.core.domain import Shape, StopReason, Trajectory
@@ -86,7 +86,7 @@ class _Run:
         self._is_file = problems != STDIO and Path(problems).is_file()
         self.report = Report(
             wish,
-            None if wish.quiet else count(problems, fields),
+            count(problems, fields),  # also where nobody is shown it: a damaged file is found now
             judged=plan.judge is not None,
             kept=plan.resolved.settings.log,
         )
@@ -168,6 +168,9 @@ class _Run:
             with at_first_signal(partial(self._stop, driver, way, watcher)), settled():
                 left = book.left(feed, lambda item, name: self._bad(item, name, watcher))
                 return await driver.run(left)
+        except UsageError as error:
+            # A damaged end of the input, a bad line with --fail-fast, a model that is not there.
+            raise UsageError(f"{error}{self._done_by(book)}") from None
         finally:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
@@ -179,6 +182,12 @@ class _Run:
             f"stopping: {calls} in flight may finish for {GRACE_S:g} s; Ctrl-C again ends now; "
             f"{self._resumption()}"
         )
+
+    def _done_by(self, book: Book) -> str:
+        """What to say of an error that ended the run, once there are rows."""
+        done = book.earlier + book.written.problems
+        kept = "" if self._wish.out == STDIO else ", which are kept"
+        return f"; the run ended with {self._of(done)} done{kept}" if done else ""
 
     async def _one(self, row: Row, setup: Setup, book: Book) -> Worked:
         """Solve a problem and write its row, unless it was cut off or the provider may be down. Raises
@@ -237,11 +246,10 @@ class _Run:
             watcher.notice(text)
 
     def conclude(self, end: End) -> int:
-        """Return 0, or raise what says how the run ended, and how to go on."""
+        """Return 0, or 1 where the summary is lost. Raises what says how the run ended, and how to go on."""
         # Rows that wait for an earlier one are not in the file, and are made again from the journal.
         done = self._ok + self._failed - self._waiting
-        of = "" if self.report.total is None else f" of {self.report.total:,}"
-        so_far = f"with {done:,}{of} problems done"
+        so_far = f"with {self._of(done)} done"
         again = "run the same command again to go on"
         if self._wish.out == STDIO:
             again = self._resumption()
@@ -260,15 +268,16 @@ class _Run:
         if self._failed:
             how = "" if self._wish.out == STDIO else "; --retry-failed tries them again"
             raise ProblemsFailed(f"{self._failed:,} of {done:,} problems failed{how}")
-        return 0
+        return 1 if self.report.unwritten else 0
+
+    def _of(self, done: int) -> str:
+        of = "" if self.report.total is None else f" of {self.report.total:,}"
+        return f"{done:,}{of} problems"
 
     def _resumption(self) -> str:
         if self._wish.out == STDIO:
             return "name a file with -o to be able to go on after that"
-        from rise_cli.settings.redaction import redacted
-
-        again = [word for word in sys.argv[1:] if word not in {"--overwrite", "--retry-failed"}]
-        return f"go on with: {redacted(shlex.join(['rise', *again]))}"
+        return f"go on with: {same_again(sys.argv[1:], known_keys(self._plan.key))}"
 
 
 async def _tick(watcher: Meter) -> None:

@@ -47,6 +47,9 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
                     journal.clear()
             results.resume(plan.expected, notice=notice, retry_failed=wish.retry_failed)
             yield files
+        except BaseException:
+            results.withdraw()
+            raise
         finally:
             if journal is not None:
                 # An empty one is of no use to anybody.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ class Way:
 class Plan:
     """What is done to each problem. `settings` go into the rows; `expected` are those of them that an
     earlier run of the same file must have had, `sent` those that change what is sent. `max_tokens` is the
-    limit of one reply, if there is one.
+    limit of one reply, if there is one, and `key` what the provider is asked with.
 
     `way` is to be called within the event loop, with who is told of retries.
     """
@@ -70,6 +70,7 @@ class Plan:
     judge: Judge | None
     journalled: bool
     max_tokens: int | None = None
+    key: str | None = field(default=None, repr=False)
 
     @property
     def sent(self) -> dict[str, object]:
@@ -119,6 +120,7 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
         judge=assembly.check(settings, os.environ, keys),
         journalled=True,
         max_tokens=assembly.reply_limit(method, at, settings),
+        key=at.key,
     )
 
 

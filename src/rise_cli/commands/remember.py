@@ -42,7 +42,7 @@ def remember_ask(
     environment; `parent` is the id of the entry that it continues."""
     from rise_cli.history.memory import ASK
 
-    _keep(ASK, record, _keys(key), parent=parent, verbose=verbose, quiet=quiet)
+    _keep(ASK, record, known_keys(key), parent=parent, verbose=verbose, quiet=quiet)
 
 
 def remember_batch(
@@ -60,7 +60,7 @@ def remember_batch(
         "settings": dict(plan.settings),
         "summary": dict(summary),
     }
-    _keep(BATCH, record, _keys(None), quiet=quiet)
+    _keep(BATCH, record, known_keys(None), quiet=quiet)
 
 
 def _keep(
@@ -87,7 +87,7 @@ def _keep(
         notice(f"kept as {name}; `rise log show {name}` shows it again")
 
 
-def _keys(key: str | None) -> frozenset[str]:
+def known_keys(key: str | None) -> frozenset[str]:
     """The keys that there are: the one in use, and those that the environment holds for others."""
     from rise_cli.chat.providers import PROVIDERS
 

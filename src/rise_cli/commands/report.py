@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from rise_cli.chat.counting import Spent
 from rise_cli.commands.plan import Way
 from rise_cli.commands.wish import STDIO, Wish
-from rise_cli.errors import RiseError
-from rise_cli.history.rows import recorded
+from rise_cli.errors import UsageError
+from rise_cli.history.rows import readable
+from rise_cli.render.amounts import counted
 from rise_cli.run.batch import Driver
 from rise_cli.run.book import Book
 from rise_cli.run.pace import Pace
-from rise_cli.run.totals import Totals
+from rise_cli.run.totals import Totals, adds_up
 
 if TYPE_CHECKING:
     from rise_cli.chat.recording import Recording
@@ -47,6 +48,8 @@ class Report:
         self.retries = 0
         self.summary: dict[str, object] = {}
         """As told; empty where nobody wanted to know."""
+        self.unwritten = False
+        """Whether the summary could not be written where that was wished for."""
         self.way: Way | None = None
         self.recording: Recording | None = None
         self.book: Book | None = None
@@ -90,11 +93,13 @@ class Report:
 
     @property
     def paid(self) -> bool:
-        """Whether a reply came that may have cost something."""
-        return self.way is not None and self.way.spent.output_tokens > 0
+        """Whether a reply came, or may have been charged for."""
+        spent = self.way.spent if self.way else Spent()
+        return any((spent.input_tokens, spent.output_tokens, spent.uncounted, spent.lost))
 
     def tell(self) -> None:
-        """Show the summary of the whole file, and write it where that is wished for."""
+        """Show the summary of the whole file, and write it where that is wished for. Does not fail: a
+        summary that is lost is a notice."""
         from rise_cli.render.summary import table
 
         if self._wish.quiet and self._wish.summary is None and not self._kept:
@@ -104,21 +109,19 @@ class Report:
             sys.stderr.write(table(summary))
             sys.stderr.flush()
         if self._wish.summary is not None:
-            _write(self._wish.summary, summary)
+            self._write(self._wish.summary, summary)
 
     def _summary(self) -> dict[str, object]:
         """Of all rows: those of earlier runs are read again."""
         assert self.book is not None  # noqa: S101 - the run is over
-        whole = totals = self.book.totals
+        whole = totals = self.book.written
         seconds = time.monotonic() - self._began
         if self.book.earlier and self._wish.out != STDIO:
             if self.book.earlier > _MANY and not self._wish.quiet:
                 sys.stderr.write(
                     f"rise: adding up {self.book.ok + self.book.failed:,} rows for the summary\n"
                 )
-            whole = Totals()
-            for record in recorded(Path(str(self._wish.out))):
-                whole.add(record)
+            whole = self._read_again(Path(str(self._wish.out))) or totals
         return {
             **whole.summary(seconds, totals.problems),
             "retries": self.retries,
@@ -126,9 +129,33 @@ class Report:
             "spent_now": (self.way.spent if self.way else Spent()).summary(),
         }
 
+    def _read_again(self, out: Path) -> Totals | None:
+        """The sums of all rows of the file, without those that are no longer what we write: the run is
+        paid for, and may not fail over them. None if the file is gone."""
+        whole, left_out = Totals(), 0
+        try:
+            for record in readable(out):
+                if record is None or not adds_up(record):
+                    left_out += 1
+                else:
+                    whole.add(record)
+        except (UsageError, OSError) as error:
+            self._notice(f"the summary is of this run alone: {error}")
+            return None
+        if left_out:
+            what = counted(left_out, "row")
+            self._notice(f"{what} of {str(out)!r} cannot be added up, and the summary leaves out as many")
+        return whole
 
-def _write(path: Path, summary: dict[str, object]) -> None:
-    try:
-        path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RiseError(f"cannot write the summary to {str(path)!r}: {error.strerror}") from None
+    def _write(self, path: Path, summary: dict[str, object]) -> None:
+        """Write it, or say that it is lost: how the run ended is said all the same."""
+        try:
+            path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            self.unwritten = True
+            self._notice(f"cannot write the summary to {str(path)!r}: {error.strerror}")
+
+    def _notice(self, text: str) -> None:
+        from rise_cli.render.quiet import Quiet
+
+        Quiet(sys.stderr).notice(text)

@@ -29,13 +29,16 @@ class Wish:
 
 
 def output(problems: str, wish: Wish) -> str:
-    """Where the rows go. Raises UsageError for wishes that exclude each other."""
+    """Where the rows go. Raises UsageError for wishes that exclude each other, and
+    for a summary that could not be written."""
     if wish.verbose and wish.quiet:
         raise UsageError("--verbose and --quiet exclude each other; give one of them")
     if wish.overwrite and wish.retry_failed:
         raise UsageError("--overwrite and --retry-failed exclude each other; give one of them")
     if wish.dry_run and wish.replay is not None:
         raise UsageError("--replay asks nobody, so there is nothing to estimate; leave out --dry-run")
+    if wish.summary is not None:
+        _check_summary(wish.summary, dry_run=wish.dry_run)
     out = wish.out
     if out is None:
         if problems == STDIO:
@@ -47,3 +50,18 @@ def output(problems: str, wish: Wish) -> str:
         if out != STDIO and other not in (None, STDIO) and os.path.realpath(out) == os.path.realpath(other):
             raise UsageError(f"{out!r} is what is read; name another file with -o")
     return out
+
+
+def _check_summary(path: Path, *, dry_run: bool) -> None:
+    """Find now what would lose the summary after everything is paid for. Leaves no file behind."""
+    if dry_run:
+        raise UsageError("a dry run has no summary to write; leave out --summary or --dry-run")
+    folder = path.parent
+    if path.exists():
+        why = "it is a folder" if path.is_dir() else "it may not be written"
+        fits = not path.is_dir() and os.access(path, os.W_OK)
+    else:
+        why = "its folder may not be written" if folder.is_dir() else "its folder does not exist"
+        fits = folder.is_dir() and os.access(folder, os.W_OK)
+    if not fits:
+        raise UsageError(f"cannot write the summary to {str(path)!r} ({why}); name another file")

@@ -19,7 +19,7 @@ from typing import Any
 
 from rise_cli.errors import RiseError, UsageError
 from rise_cli.history.lines import Lines, write_all
-from rise_cli.history.rows import HEAD_START, Ids, Row, as_bytes, damaged, is_row, scan
+from rise_cli.history.rows import HEAD_START, Ids, Row, as_bytes, damaged, is_row, scan, was_slim
 
 _BLOCK = 1 << 20
 
@@ -41,9 +41,11 @@ class Results:
         self._name = str(path)
         self._path = Path(os.path.realpath(path))
         self._ordered = ordered
+        self._slim = slim
         self._lines = Lines(self._append, ordered=ordered, slim=slim)
         self._done = Ids()
         self.ok = self.failed = 0
+        self._made = not self._path.exists()
         self._fd = self._open()
         self._size = os.fstat(self._fd).st_size
 
@@ -67,7 +69,7 @@ class Results:
 
         `settings` are those that the rows must have been made with; what else a row holds does not
         matter. With `retry_failed`, failed rows are taken out, and their problems are not done. Raises
-        UsageError, and takes nothing away, if a line is no row or the settings differ.
+        UsageError, and takes nothing away, if a line is no row, or the settings or `slim` differ.
         """
         expected = json.loads(json.dumps(settings))
         tail = self._tail()
@@ -86,6 +88,8 @@ class Results:
                 same = row.settings
             self._note(row)
             _extend(kept, row)
+        if kept:
+            self._compare_turns()
         if tail:
             self._cut_off(tail, lines + 1, notice)
         if sum(length for _, length in kept) < self._size:
@@ -113,6 +117,11 @@ class Results:
         if any(later < earlier for earlier, later in pairwise(indices)):
             places = sorted((_index(row), row.start, row.length) for row in self._rows(self._size))
             self._rewrite((start, length) for _, start, length in places)
+
+    def withdraw(self) -> None:
+        """Remove the file if this run has created it and it is empty. To be called before `close`."""
+        if self._made and not self._size:
+            self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the file and its lock. Rows that are still held back are dropped. Calling it twice
@@ -180,6 +189,15 @@ class Results:
             raise UsageError(
                 f"{self._name!r} was made with {', '.join(differing)}; repeat those, name another file with "
                 "-o, or start over with --overwrite"
+            )
+
+    def _compare_turns(self) -> None:
+        was = was_slim(self._path)
+        if was is not None and was != self._slim:
+            theirs, advice = ("with", "repeat it") if was else ("without", "leave it out")
+            raise UsageError(
+                f"{self._name!r} was made {theirs} --slim; {advice}, name another file with -o, or start "
+                "over with --overwrite"
             )
 
     def _tail(self) -> bytes:

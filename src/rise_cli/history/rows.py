@@ -13,9 +13,11 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from rise_cli.core.domain import Kind
 from rise_cli.errors import UsageError
 from rise_cli.history.format import SCHEMA, RecordedUsage
 
@@ -27,6 +29,7 @@ _HEAD = re.compile(
 )
 _SETTINGS = b', "settings": {'
 _ERROR = b', "error": '
+_MOST_LOOKED_AT = 1000  # rows of lines that posed no problem, before one that was asked
 _MOST_VARIANTS = 64  # of settings that are remembered; more than one file ever has
 
 HEAD_START = b'{"schema": "%s", "id": "' % SCHEMA.encode()
@@ -107,12 +110,28 @@ def recorded(path: Path) -> Iterator[dict[str, Any]]:
 
     Raises UsageError if it cannot be read, and with the line's number where a line is no trajectory.
     """
+    for number, record in enumerate(readable(path), 1):
+        if record is None or not _is_whole(record):
+            raise damaged(str(path), number)
+        yield record
+
+
+def readable(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Yield what each line of a results file holds, None for one that is no row. What a row holds beyond
+    id, index, status and settings may be anything. Raises UsageError if the file cannot be opened."""
     with _opened(path) as file:
-        for number, line in enumerate(file, 1):
-            record = _load(line)
-            if record is None or not _has_turns(record):
-                raise damaged(str(path), number)
-            yield record
+        for line in file:
+            yield _load(line)
+
+
+def was_slim(path: Path) -> bool | None:
+    """Whether a results file was written with `--slim`, by the first row that tells. None: none does."""
+    for record in islice(readable(path), _MOST_LOOKED_AT):
+        usage = record and record.get("usage")
+        asked = isinstance(usage, dict) and usage.get("requests")
+        if record and asked and isinstance(record.get("turns"), list):
+            return not record["turns"]
+    return None
 
 
 class Recorded:
@@ -163,7 +182,7 @@ class Recorded:
             return None
         self._file.seek(start)
         record = _load(self._file.readline())
-        if record is None or not _has_turns(record):
+        if record is None or not _is_whole(record):
             raise UsageError(f"the row {id!r} of {str(self._path)!r} is damaged; repair or remove it")
         return record if record["id"] == id else None
 
@@ -243,23 +262,40 @@ def _load(line: bytes) -> dict[str, Any] | None:
     return record if fits else None
 
 
-def _has_turns(record: Mapping[str, Any]) -> bool:
-    turns, usage = record.get("turns"), record.get("usage")
-    whole = isinstance(turns, list) and isinstance(usage, dict) and isinstance(usage.get("requests"), int)
-    return whole and all(map(_is_turn, turns or ()))
+def _is_whole(record: Mapping[str, Any]) -> bool:
+    """Whether a replay can read all that it needs of a row."""
+    turns, usage, kind = record.get("turns"), record.get("usage"), record["settings"].get("kind", Kind.AUTO)
+    return (
+        isinstance(turns, list)
+        and all(map(_is_turn, turns))
+        and isinstance(usage, dict)
+        and isinstance(usage.get("requests"), int)
+        and isinstance(record.get("model"), str)
+        and isinstance(kind, str)
+        and kind in set(Kind)
+    )
 
 
 def _is_turn(turn: object) -> bool:
     if not isinstance(turn, dict) or not turn.keys() >= _TURN:
         return False
     usage = turn["usage"]
-    counted = usage is None or (isinstance(usage, dict) and usage.keys() == _USAGE)
-    priced = isinstance(turn.get("cost_usd"), int | float | None)  # rows of the first versions have none
-    texts = all(isinstance(turn[name], str | None) for name in ("reply", "failure", "answer"))
-    return counted and priced and texts
+    return (
+        (usage is None or (isinstance(usage, dict) and _is_usage(usage)))
+        and all(isinstance(turn[name], int) for name in ("chain", "turn"))
+        and all(isinstance(turn.get(name), str | None) for name in _TEXTS)
+        and all(isinstance(turn.get(name), int | float | None) for name in _NUMBERS)
+    )
+
+
+def _is_usage(usage: Mapping[str, Any]) -> bool:
+    return usage.keys() == _USAGE and all(isinstance(count, int) for count in usage.values())
 
 
 # What a replay reads of a turn, and not more: rows of later versions may have further members.
 _TURN = {"chain", "turn", "reply", "reasoning", "answer", "failure", "finish_reason", "usage"}
 _TURN |= {"reward", "verdict", "feedback"}
+_TEXTS = ("reply", "reasoning", "answer", "failure", "finish_reason", "verdict", "feedback", "critique")
+# Rows of the first versions have no cost.
+_NUMBERS = ("reward", "confidence", "cost_usd", "latency_s", "logprob", "entropy")
 _USAGE = {field.name for field in fields(RecordedUsage)}

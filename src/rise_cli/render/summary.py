@@ -7,6 +7,8 @@ from typing import Any
 
 from rise_cli.render.amounts import counted, duration, money, percent, tokens
 
+_UNKNOWN = "not known; give the price with --price IN,OUT"
+
 
 def table(summary: Mapping[str, Any]) -> str:
     """Return the lines of `Totals.summary`, two columns wide. What nobody knows says so."""
@@ -18,7 +20,8 @@ def table(summary: Mapping[str, Any]) -> str:
         rows.append(("accuracy", f"{percent(summary['accuracy'])} ({right})"))
     each = summary["turns"] / summary["problems"] if summary["problems"] else 0.0
     rows.append(("turns", f"{summary['turns']:,} ({each:.1f} a problem)"))
-    rows.append(("ended", _listed(summary["stops"]) or "none"))
+    if summary["stops"]:
+        rows.append(("ended", _listed(summary["stops"])))
     rows.append(("tokens", _tokens(summary)))
     rows.append(("cost", _cost(summary)))
     if now := _now(summary):
@@ -42,12 +45,15 @@ def _tokens(summary: Mapping[str, Any]) -> str:
 
 
 def _cost(summary: Mapping[str, Any]) -> str:
+    if not summary["problems"] and summary["spent_now"]["cost_usd"] is None:
+        # No row says what the calls cost that were made; of lost ones no price would tell.
+        return "not known" if summary["spent_now"]["lost_requests"] else _UNKNOWN
     if summary["cost_usd"] is not None:
         return money(summary["cost_usd"])
     if summary["known_cost_usd"]:
         unpriced = counted(summary["unpriced"], "problem")
         return f"over {money(summary['known_cost_usd'])}, that of {unpriced} is not known"
-    return "not known; give the price with --price IN,OUT"
+    return _UNKNOWN
 
 
 def _now(summary: Mapping[str, Any]) -> str:

@@ -107,7 +107,10 @@ class Driver:
         self._place.set()
 
     async def run(self, rows: AsyncIterator[Row]) -> End:
-        """Solve the problems to the end, or until the run is stopped. Raises what ended it early."""
+        """Solve the problems to the end, or until the run is stopped. Raises what ended it early.
+
+        What reading `rows` raises is raised once the problems under way are solved: they are good.
+        """
         launcher = asyncio.ensure_future(self._launch(rows))
         launcher.add_done_callback(lambda _: self._tell())
         timer = self._alarm()
@@ -135,8 +138,6 @@ class Driver:
 
     def _over(self, launcher: asyncio.Future[None]) -> bool:
         if self._fatal is not None or self._end in {End.INTERRUPTED, End.DOWN}:
-            return True
-        if launcher.done() and not launcher.cancelled() and launcher.exception() is not None:
             return True
         return launcher.done() and not self._under_way
 

@@ -17,13 +17,15 @@ from rise_cli.history.results import Results
 from rise_cli.problems import BadRow, Row
 from rise_cli.run.totals import Totals
 
+_COUNTED = ("status", "failure", "stop_reason", "correct", "usage", "cost_usd")
 _BREATH = 256  # rows that are passed over before others get a turn
 
 
 class Book:
     """Where rows go: a results file with its journal, or lines on stdout with neither.
 
-    `totals` are those of this run's rows.
+    `totals` are those of the problems that this run has solved, `written` those of the rows that are in
+    the file by now: fewer, while rows wait for an earlier one.
     """
 
     def __init__(self, out: Results | Lines, journal: Journal | None = None) -> None:
@@ -31,7 +33,8 @@ class Book:
         self._journal = journal
         self.earlier = out.ok + out.failed if isinstance(out, Results) else 0
         """Rows that earlier runs have written."""
-        self.totals = Totals()
+        self.totals, self.written = Totals(), Totals()
+        self._waiting: dict[str, Mapping[str, Any]] = {}
 
     @property
     def ok(self) -> int:
@@ -51,7 +54,7 @@ class Book:
         async for item in items:
             name = item.id if isinstance(item, Row) else _name(item)
             if isinstance(self._out, Results) and name in self._out:
-                self._forget(self._out.skip(item.index))
+                self._note(self._out.skip(item.index))
             elif isinstance(item, BadRow):
                 self.write(bad(item, name))
             else:
@@ -63,13 +66,23 @@ class Book:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Write a row, and forget the calls of the rows that are on disk by now."""
-        self._forget(self._out.append(record))
+        written = self._out.append(record)
         self.totals.add(record)
+        self._waiting[record["id"]] = _counted(record)
+        self._note(written)
 
-    def _forget(self, written: list[str]) -> None:
-        if self._journal is not None:
-            for name in written:
+    def _note(self, written: list[str]) -> None:
+        for name in written:
+            if (record := self._waiting.pop(name, None)) is not None:
+                self.written.add(record)
+            if self._journal is not None:
                 self._journal.forget(name)
+
+
+def _counted(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `Totals` reads of a row: many may wait, and their texts do not fit into the memory."""
+    turns = [{"reply": turn["reply"] and "", "failure": turn["failure"]} for turn in record["turns"]]
+    return {name: record[name] for name in _COUNTED} | {"turns": turns}
 
 
 def _name(item: BadRow) -> str:

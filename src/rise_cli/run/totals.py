@@ -113,6 +113,30 @@ class Totals:
             self.known_usd += usd
 
 
+def adds_up(record: Mapping[str, Any]) -> bool:
+    """Whether a row that somebody may have changed holds what `Totals.add` reads, in the right types."""
+    usage, turns = record.get("usage"), record.get("turns")
+    if not isinstance(usage, dict) or not isinstance(turns, list):
+        return False
+    counts = usage.get("by_purpose")
+    return (
+        isinstance(counts, dict)
+        and isinstance(counts.get("attempt", 0), int)
+        and usage.keys() >= {"requests", *_TOKENS}
+        and all(isinstance(usage[name], int | None) for name in ("requests", *_TOKENS))
+        and record.keys() >= {"correct", "cost_usd"}
+        and isinstance(record["correct"], bool | None)
+        and isinstance(record["cost_usd"], int | float | None)
+        and isinstance(record.get("stop_reason"), str)
+        and isinstance(record.get("failure"), str | None)
+        and all(isinstance(turn, dict) and _is_told(turn) for turn in turns)
+    )
+
+
+def _is_told(turn: Mapping[str, Any]) -> bool:
+    return turn.keys() >= {"reply", "failure"} and isinstance(turn["failure"], str | None)
+
+
 def _failure(record: Mapping[str, Any]) -> str | None:
     """Why the problem has no answer, None if it has one. Rows of the first versions do not say it."""
     if record["status"] == "ok":
