@@ -173,7 +173,7 @@ def test_a_bad_line_is_told_and_becomes_a_failed_row(rise: Program) -> None:
         again = batch(rise, "openai", server, "--turns", "1", "--ordered")
         assert (again.code, len(server.seen)) == (4, calls)
     found = rows(rise)
-    assert [row["id"] for row in found] == ["p0", "line-2", "p0-line-3", "x", "p1"]
+    assert [row["id"] for row in found] == ["p0", "!line-2", "!line-3", "x", "p1"]
     assert [row["index"] for row in found] == [0, 1, 2, 3, 4]
     assert [row["status"] for row in found] == ["ok", "failed", "failed", "failed", "ok"]
     assert result.code == 4

@@ -14,6 +14,9 @@ from rise_cli.problems.ids import Ids
 # A line that `rise batch` wrote. Its `answer` is a model's, so the reference is not looked for there.
 _TRAJECTORY = "rise.trajectory/"
 
+_MADE_UP = "!line-"
+"""What the ids of lines begin with that have none of their own; no problem may have such a one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -45,6 +48,11 @@ class BadRow:
     id: str | None
     error: str
     taken: bool = False
+
+    @property
+    def name(self) -> str:
+        """The id of its row, unique in the file: its own, if it has one that no item before it has."""
+        return f"{_MADE_UP}{self.line}" if self.id is None or self.taken else self.id
 
 
 class Names(NamedTuple):
@@ -119,7 +127,12 @@ class Reader:
         shape: _Shape = (self._recorded if recorded else self._usual)(tuple(content))
         name, taken = None, False
         try:
-            id_key, name = _text(content, shape.id)
+            id_key, own = _text(content, shape.id)
+            if own is not None and own.startswith(_MADE_UP):
+                raise _Unfit(
+                    f"the id {short(own)} is of a form that is kept for bad lines; give it another one"
+                )
+            name = own
             taken = name is not None and not self._ids.claim(name)
             if taken:
                 raise _Unfit(f"the id {short(name)} is used above; give each problem one of its own")

@@ -52,7 +52,7 @@ class Book:
         and an id of its own; what it raises ends the run."""
         passed = 0
         async for item in items:
-            name = item.id if isinstance(item, Row) else _name(item)
+            name = item.id if isinstance(item, Row) else item.name
             if isinstance(self._out, Results) and name in self._out:
                 self._note(self._out.skip(item.index))
             elif isinstance(item, BadRow):
@@ -83,13 +83,6 @@ def _counted(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """What `Totals` reads of a row: many may wait, and their texts do not fit into the memory."""
     turns = [{"reply": turn["reply"] and "", "failure": turn["failure"]} for turn in record["turns"]]
     return {name: record[name] for name in _COUNTED} | {"turns": turns}
-
-
-def _name(item: BadRow) -> str:
-    """The id of a bad line's row: its own, if it has one that no item before it has."""
-    if item.id is None or item.taken:
-        return f"line-{item.line}" if item.id is None else f"{item.id}-line-{item.line}"
-    return item.id
 
 
 def unread(name: str, kind: Kind, policy: Policy) -> Trajectory:
