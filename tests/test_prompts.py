@@ -17,6 +17,7 @@ from wheel_prompts import differences
 from rise_cli.core.domain import Call, Done, Kind, Message, Place, Policy, Problem, Shape, Verdict
 from rise_cli.errors import UsageError
 from rise_cli.prompts import Protocol, home, load, load_role, messages, names, roles
+from rise_cli.prompts.templates import Folder, fill
 
 ROOT = Path(__file__).parents[1]
 
@@ -313,6 +314,17 @@ def test_they_ask_what_introspect_asks(protocol: str) -> None:
     """So that they differ in the method alone when they are compared."""
     for name in ("question.md", "finish.md"):
         assert (home() / protocol / name).read_bytes() == (home() / "introspect" / name).read_bytes()
+
+
+def test_a_judge_sees_two_replies_under_numbers() -> None:
+    template = Folder(home() / "shared", None).template("judge.md")
+    assert fill(template, {"question": "Why?", "replies": ["So.", "Thus."]}) == (
+        "A question was answered twice:\n\nWhy?\n\n"
+        "Response 1:\nSo.\n\nResponse 2:\nThus.\n\n"
+        "Which response serves the person who asks better? Consider whether it answers what was asked, "
+        "whether it is right, and whether it is clear. The order in which they stand here means nothing. "
+        "Reply with one line only:\nThe better choice is Response (number)"
+    )
 
 
 # What holds for all of them

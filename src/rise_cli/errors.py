@@ -28,7 +28,8 @@ class RiseError(Exception):
 
 
 class UsageError(RiseError):
-    """The command line or the input is wrong; nothing was sent to anybody."""
+    """The command line or the input is wrong. Mostly nothing was sent to anybody yet; but a bad line with
+    `--fail-fast`, a damaged end of stdin and a model that the provider does not have show later."""
 
     exit_code = 2
 

@@ -39,7 +39,8 @@ _START = (
 class Comparer:
     """Compares answers. Safe to use from any thread; close it, or use it as a context manager.
 
-    `same` blocks, for up to `limit_s` seconds a pair (and some seconds more when the child has to start):
+    `same` blocks, for up to `limit_s` seconds a pair (and some seconds more when the child has to start).
+    Pairs that need the child take turns, so with n threads it may take n times as long:
     call it off the event loop unless `core.canonical.equal` has an opinion. A pair that overruns, or
     that crashes the child, is not the same, and its answers are from then on the same as others only if
     spelling says so (but for one that algebra had been asked about before: it was not to blame).
