@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-import pytest
-from loopback import Loopback
-from running import KEYS, Program, at
+from loopback import Loopback, Reply
+from running import Program
 from test_batch import adding, batch, rows, sums, write
 
 ONE = ("--turns", "1")
@@ -33,3 +31,74 @@ def test_a_bad_line_takes_no_id_of_another_line(rise: Program) -> None:
         assert len(server.seen) == 3
     assert ids(rise) == ["!line-1", "a", "!line-3", "line-1", "a-line-3", "!line-6"]
     assert [row["status"] for row in rows(rise)] == ["failed", "ok", "failed", "ok", "ok", "failed"]
+
+
+# The settings that rows stand for
+
+
+def test_another_kind_is_refused_and_that_of_a_problem_is_not(rise: Program) -> None:
+    choice = {"id": "c", "question": "Which is 1 plus 1?\nA) 2\nB) 3"}
+    write(rise, [*sums(2), choice])
+    with Loopback(lambda seen: adding(seen) if "How many" in seen.text else Reply("Answer: A")) as server:
+        assert batch(rise, "openai", server, *ONE).code == 0
+        assert {row["settings"]["kind"] for row in rows(rise)} == {"auto", "choice"}
+        assert batch(rise, "openai", server, *ONE).code == 0
+        number = batch(rise, "openai", server, *ONE, "--kind", "number")
+        assert batch(rise, "openai", server, *ONE, "--kind", "text", "-o", "out").code == 0
+        auto = batch(rise, "openai", server, *ONE, "-o", "out")
+        assert len(server.seen) == 6
+    assert (number.code, '--kind "auto" (now "number")' in number.err) == (2, True)
+    assert (auto.code, '--kind "text" (now "auto")' in auto.err) == (2, True)
+
+
+def test_rows_from_before_the_asked_kind_was_recorded_go_on(rise: Program) -> None:
+    write(rise, sums(1))
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE, "--kind", "number").code == 0
+        (row,) = rows(rise)
+        del row["settings"]["kind_asked"]
+        write(rise, [row], "p.jsonl.rise.jsonl")
+        assert batch(rise, "openai", server, *ONE, "--kind", "number").code == 0
+        assert batch(rise, "openai", server, *ONE, "--kind", "text").code == 2
+
+
+# Files that belong together
+
+
+def test_an_edited_problem_is_no_finished_one(rise: Program) -> None:
+    write(rise, sums(3))
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE).code == 0
+        before = rows(rise)
+        write(rise, [{**sums(3)[0], "question": "How many are 9 and 8?"}, *sums(3)[1:]])
+        result = batch(rise, "openai", server, *ONE)
+        assert len(server.seen) == 3
+    assert result.code == 2
+    assert "answers another question" in result.err
+    assert rows(rise) == before
+
+
+def test_no_file_is_read_and_written_at_once(rise: Program) -> None:
+    write(rise, sums(1))
+    (rise.folder / "hard.jsonl").hardlink_to(rise.folder / "p.jsonl")
+    kept = (rise.folder / "p.jsonl").read_bytes()
+    with Loopback(adding) as server:
+        for more in (
+            ("-o", "hard.jsonl", "--overwrite"),
+            ("--summary", "p.jsonl"),
+            ("-o", "out.jsonl", "--summary", "out.jsonl"),
+        ):
+            result = batch(rise, "openai", server, *ONE, *more)
+            assert result.code == 2, result.err
+        assert not server.seen
+    assert (rise.folder / "p.jsonl").read_bytes() == kept
+
+
+def test_the_journal_belongs_to_the_file_and_not_to_its_name(rise: Program) -> None:
+    write(rise, sums(1))
+    (rise.folder / "link.jsonl").symlink_to(rise.folder / "real.jsonl")
+    (rise.folder / "real.jsonl.journal").write_bytes(b"not a journal" * 100)
+    with Loopback(adding) as server:
+        result = batch(rise, "openai", server, *ONE, "-o", "link.jsonl")
+        assert (result.code, server.seen) == (3, [])
+    assert "real.jsonl.journal" in result.err

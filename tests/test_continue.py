@@ -297,7 +297,7 @@ def test_a_protocol_of_ones_own_must_be_named_again(rise: Program) -> None:
         result = rise("ask", "--continue", "last", "Why?", env=KEYS)
         again = rise("ask", "--continue", "last", "Why?", "--prompt", "./mine", "--turns", "1", env=KEYS)
     assert result.code == 2
-    assert "made with the protocol 'mine'; name its folder with --prompt" in result.err
+    assert "made with the protocol 'mine@" in result.err
     assert again.out == "8\n"
 
 

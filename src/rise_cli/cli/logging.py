@@ -11,7 +11,9 @@ from rise_cli.cli.help import Command, Group, examples
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-_Limit = Annotated[int, typer.Option("-n", "--limit", metavar="N", min=1, help="At most this many.")]
+_Limit = Annotated[
+    int, typer.Option("-n", "--limit", metavar="N", min=1, max=1_000_000, help="At most this many.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print a JSON array.")]
 
 log = typer.Typer(

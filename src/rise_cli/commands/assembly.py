@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rise_cli.chat import Notice
@@ -16,7 +18,7 @@ from rise_cli.core.loop import next_step
 from rise_cli.core.selecting import GROUP_REPLIES
 from rise_cli.core.shapes import most_seen
 from rise_cli.errors import UsageError
-from rise_cli.prompts import Protocol, load, load_role, messages
+from rise_cli.prompts import Protocol, load, load_role, messages, names
 from rise_cli.settings import Resolved, Settings, find_key
 
 if TYPE_CHECKING:
@@ -187,8 +189,11 @@ def recorded_settings(resolved: Resolved, method: Method, model: str, key: str |
     policy = method.policy
     public = resolved.settings.public(frozenset({key} if key else ()))
     del public["prompt"]
+    if resolved.settings.role and "/" in resolved.settings.role:
+        # Another folder may have another file of that name.
+        public["role"] = str(Path(resolved.settings.role).expanduser().absolute())
     return {
-        "protocol": method.protocol.name,
+        "protocol": _protocol_of(resolved.settings, method),
         **public,
         "model": model,
         "turns": policy.turns,
@@ -198,3 +203,18 @@ def recorded_settings(resolved: Resolved, method: Method, model: str, key: str |
         "vote": policy.vote.value,
         "kind": method.kind.value,
     }
+
+
+def _protocol_of(settings: Settings, method: Method) -> str:
+    """The name of a shipped protocol; of a folder of one's own, its name and which version it was."""
+    name = method.protocol.name
+    return name if settings.prompt in names() else f"{name}@{_digest_of(method.protocol.folder)}"
+
+
+def _digest_of(folder: Path) -> str:
+    digest = sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode(errors="surrogatepass"))
+        digest.update(content)
+    return digest.hexdigest()[:12]

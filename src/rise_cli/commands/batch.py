@@ -127,15 +127,16 @@ class _Run:
                     chat = self.report.recording = Recording(
                         chat, files.journal, settings_digest(self._plan.sent)
                     )
+                method = self._plan.method
                 setup = Setup(
-                    render=self._plan.method.render,
+                    render=method.render,
                     chat=chat,
                     compare=comparer,
                     observer=watcher,
                     sink=lambda done: None,
                     judge=self._plan.judge,
                     confidence=settings.confidence,
-                    rounds=self._plan.method.policy.shape is Shape.SINGLE,
+                    rounds=method.policy.shape is Shape.SINGLE,
                     max_tokens=self._plan.max_tokens,
                     deadline=deadline,
                 )

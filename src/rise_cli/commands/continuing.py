@@ -55,8 +55,9 @@ def inherited(earlier: Earlier, flags: Mapping[str, object], *, same_question: b
     address was kept without the secret in it.
     """
     was = earlier.settings
-    taken: dict[str, object] = {name: was.get(name) for name in ("role", "language")}
-    taken["prompt"] = was.get("protocol")
+    taken: dict[str, object] = {"role": was.get("role"), "prompt": was.get("protocol")}
+    if flags.get("prompt") is None:  # a language is the protocol's
+        taken["language"] = was.get("language")
     taken["kind"] = _kind(earlier, same_question)
     if flags.get("model") is None:
         # An address belongs to the model that was asked there.

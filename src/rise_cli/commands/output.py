@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
             yield Files(lines, None)
         return
     with contextlib.closing(Results(Path(name), ordered=wish.ordered, slim=wish.slim)) as results:
-        journal = Journal(Path(f"{name}.journal")) if plan.journalled else None
+        journal = Journal(Path(f"{os.path.realpath(name)}.journal")) if plan.journalled else None
         files = Files(results, journal)
         try:
             if wish.overwrite:
@@ -48,7 +49,8 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
             results.resume(plan.expected, notice=notice, retry_failed=wish.retry_failed)
             yield files
         except BaseException:
-            results.withdraw()
+            if not plan.journalled:  # a replay that cannot begin
+                results.withdraw()
             raise
         finally:
             if journal is not None:

@@ -84,7 +84,7 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
     method = assembly.method(resolved)
     at = assembly.endpoint(resolved, os.environ, notice)
     keys = frozenset({at.key} if at.key else ())
-    recorded = _settings(resolved, method, at.name, at.key)
+    recorded = _settings(resolved, method, at.name, at.key) | {"kind_asked": method.kind.value}
 
     def way(told: Notice, retried: Notice) -> Way:
         room = wiring.Room(0, 0)
@@ -113,7 +113,7 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
         resolved=resolved,
         method=method,
         settings=recorded,
-        expected=_expected(recorded, method.kind) | {"replay": None},
+        expected=_expected(recorded) | {"replay": None},
         pose=pose,
         model_of=lambda _: at.name,
         way=way,
@@ -146,6 +146,7 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
     kind = method.kind if flags.get("kind") is not None else None
     checked = was.get("check") is not None
     recorded = {**_settings(resolved, method, "", None), "check": was.get("check"), "replay": path}
+    recorded["kind_asked"] = kind and kind.value
     del recorded["model"]
 
     def pose(row: Row) -> Problem:
@@ -166,7 +167,7 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
         resolved=resolved,
         method=method,
         settings=recorded,
-        expected=_expected(recorded, Kind.AUTO if kind is None else kind),
+        expected=_expected(recorded),
         pose=pose,
         model_of=model_of,
         way=way,
@@ -201,26 +202,15 @@ def _settings(resolved: Resolved, method: assembly.Method, model: str, key: str 
     """As recorded by `rise ask`, and which version of a protocol or role of one's own it was."""
     recorded = assembly.recorded_settings(resolved, method, model, key)
     settings = resolved.settings
-    if settings.prompt not in names():
-        recorded["protocol"] = f"{method.protocol.name}@{_digest_of(method.protocol.folder)}"
     if settings.role and settings.role not in roles():
         digest = sha256((method.role or "").encode()).hexdigest()[:12]
-        recorded["role"] = f"{settings.role}@{digest}"
+        recorded["role"] = f"{recorded['role']}@{digest}"
     return recorded
 
 
-def _digest_of(folder: Path) -> str:
-    digest = sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode(errors="surrogatepass"))
-        digest.update(content)
-    return digest.hexdigest()[:12]
-
-
-def _expected(recorded: Mapping[str, object], kind: Kind) -> dict[str, object]:
-    left_out = _OF_THE_RUN | ({"kind"} if kind is Kind.AUTO else set())
-    return {name: value for name, value in recorded.items() if name not in left_out}
+def _expected(recorded: Mapping[str, object]) -> dict[str, object]:
+    """The `kind` of a row is its problem's, which may differ from row to row; `kind_asked` may not."""
+    return {name: value for name, value in recorded.items() if name not in _OF_THE_RUN | {"kind"}}
 
 
 def _first_settings(path: str) -> Mapping[str, Any]:

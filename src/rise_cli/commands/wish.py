@@ -29,8 +29,20 @@ class Wish:
 
 
 def output(problems: str, wish: Wish) -> str:
-    """Where the rows go. Raises UsageError for wishes that exclude each other, and
-    for a summary that could not be written."""
+    """Where the rows go. Raises UsageError for wishes that exclude each other, for files that would be
+    read and written at once, and for a summary that could not be written."""
+    _check_wish(wish)
+    out = _named(problems, wish)
+    for other in (problems, wish.replay):
+        if out != STDIO and other is not None and _same(out, other):
+            raise UsageError(f"{out!r} is what is read; name another file with -o")
+    for other in (problems, wish.replay, out, f"{os.path.realpath(out)}.journal"):
+        if wish.summary is not None and other is not None and _same(str(wish.summary), other):
+            raise UsageError(f"--summary {str(wish.summary)!r} is a file of this run; name another one")
+    return out
+
+
+def _check_wish(wish: Wish) -> None:
     if wish.verbose and wish.quiet:
         raise UsageError("--verbose and --quiet exclude each other; give one of them")
     if wish.overwrite and wish.retry_failed:
@@ -39,17 +51,28 @@ def output(problems: str, wish: Wish) -> str:
         raise UsageError("--replay asks nobody, so there is nothing to estimate; leave out --dry-run")
     if wish.summary is not None:
         _check_summary(wish.summary, dry_run=wish.dry_run)
+
+
+def _named(problems: str, wish: Wish) -> str:
     out = wish.out
+    if problems.startswith("/dev/") and out is None:
+        raise UsageError(f"{problems!r} is no name to call the output after; name it with -o")
     if out is None:
         if problems == STDIO:
             raise UsageError("problems from stdin have no name to call the output after; name it with -o")
         out = f"{problems}.{'rise' if wish.replay is None else 'replay'}.jsonl"
     if out == STDIO and (wish.overwrite or wish.retry_failed):
         raise UsageError("there are no earlier rows on stdout; leave out --overwrite and --retry-failed")
-    for other in (problems, wish.replay):
-        if out != STDIO and other not in (None, STDIO) and os.path.realpath(out) == os.path.realpath(other):
-            raise UsageError(f"{out!r} is what is read; name another file with -o")
     return out
+
+
+def _same(path: str, other: str) -> bool:
+    """Whether the two are one file, under whatever names. `other` may be stdin."""
+    try:
+        there = os.fstat(0) if other == STDIO else Path(other).stat()
+        return os.path.samestat(Path(path).stat(), there)
+    except (OSError, ValueError):  # one of them is not there yet
+        return other != STDIO and os.path.realpath(path) == os.path.realpath(other)
 
 
 def _check_summary(path: Path, *, dry_run: bool) -> None:

@@ -25,9 +25,9 @@ _LABELLED = rf"{_WORD}[ \t]{{0,3}}[#№*_`\[(\"']{{0,4}}[ \t]{{0,3}}(\d{{1,4}})(
 # Said to be the choice, in the words that are asked for or others.
 _NAMED = re.compile(
     rf"(?:most[ \t]{{1,3}}consistent(?:[ \t]{{1,3}}{_WORD})?[ \t]{{1,3}}(?:is|:)"
-    r"|choice|select(?:ed|ion)?|pick|choose"
-    r"|最一致的(?:回复|回答|答复|答案)?[是为:]|选择|选)"
-    rf"[\s:*_`\[(\"'是为]{{0,8}}(?:{_WORD}\s{{0,3}})?[#№第*_`\[(]{{0,4}}(\d{{1,4}})(?![\d%]|\.\d)",
+    r"|(?:choice|select(?:ed|ion)?|pick|choose|best)(?:[ \t]{1,3}(?:is|was))?"
+    r"|最一致的(?:回复|回答|答复|答案)?[是为:]|选择的?|选)"
+    rf"[\s:*_`\[(\"'是为]{{0,8}}(?:{_WORD}\s{{0,3}})?[#№第*_`\[(]{{0,4}}(\d{{1,4}})(?![\d%]|\.\d|[ \t]of\b)",
     re.IGNORECASE,
 )
 _MENTIONED = re.compile(rf"{_LABELLED}|第[ \t]?(\d{{1,4}})[ \t]?[个号份条]", re.IGNORECASE)

@@ -73,8 +73,8 @@ class Database:
                 # SQLite gives its companions the mode that it finds here.
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             # Not opened again: closing it would let go of the locks that this process has on it.
-            if stat.S_IMODE(path.stat().st_mode) != 0o600:
-                path.chmod(0o600)
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise OSError(0, "it is no regular file")
         except (OSError, ValueError) as error:
             raise self._unopenable(getattr(error, "strerror", None) or str(error)) from error
 
@@ -83,10 +83,18 @@ class Database:
         db = sqlite3.connect(self._path, isolation_level=None, timeout=_EACH_S)
         try:
             tables.prepare(db, self.unusable)
+            self._close_to_others()
         except BaseException:
             db.close()
             raise
         return db
+
+    def _close_to_others(self) -> None:
+        """Only now: a file that turned out to be somebody else's is left as it is."""
+        for name in ("", "-wal", "-shm"):
+            path = Path(f"{self._path}{name}")
+            if path.exists() and stat.S_IMODE(path.stat().st_mode) != 0o600:
+                path.chmod(0o600)
 
     def _patiently(self, act: Callable[[], T]) -> T:
         """Return what `act` does, tried again while the file is locked, or where a new id was taken."""

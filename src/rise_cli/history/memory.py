@@ -128,8 +128,10 @@ class Memory:
         entry = Entry(*columns)
         try:
             record: dict[str, Any] = json.loads(text)
-        except ValueError as error:
-            raise self._file.unusable(f"is damaged (the entry {entry.id})") from error
+        except ValueError:
+            record = {}
+        if not record or not isinstance(record, dict):
+            raise self._file.unusable(f"is damaged (the entry {entry.id})")
         return entry, record
 
     def find(self, name: str, *, kind: str | None = None) -> Entry:

@@ -19,7 +19,7 @@ from typing import Any
 
 from rise_cli.errors import RiseError, UsageError
 from rise_cli.history.lines import Lines, write_all
-from rise_cli.history.rows import HEAD_START, Ids, Row, as_bytes, damaged, is_row, scan, was_slim
+from rise_cli.history.rows import HEAD_START, Ids, Row, as_bytes, damaged, digest, is_row, scan, was_slim
 
 _BLOCK = 1 << 20
 
@@ -51,6 +51,14 @@ class Results:
 
     def __contains__(self, id: str) -> bool:  # noqa: A002 - it is one
         return self._done.get(as_bytes(id)) is not None
+
+    def check(self, id: str, question: str) -> None:  # noqa: A002
+        """Raise UsageError where the row of `id` answers another question: the input was edited."""
+        if self._done.get(as_bytes(id)) != digest(as_bytes(question)):
+            raise UsageError(
+                f"the problem {id!r} has a row in {self._name!r} that answers another question; name another "
+                "output with -o, or start over with --overwrite"
+            )
 
     @property
     def pending(self) -> int:
@@ -169,7 +177,7 @@ class Results:
             yield from scan(file, self._name, upto)
 
     def _note(self, row: Row) -> None:
-        self._done.add(row.id)
+        self._done.add(row.id, row.asked)
         self._count(failed=row.failed)
 
     def _count(self, *, failed: bool) -> None:
@@ -180,10 +188,10 @@ class Results:
 
     def _compare(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
         differing = [
-            f"{_option(name)} {json.dumps(theirs.get(name), ensure_ascii=False)} (now "
+            f"{_option(name)} {json.dumps(was, ensure_ascii=False)} (now "
             f"{json.dumps(value, ensure_ascii=False)})"
             for name, value in ours.items()
-            if theirs.get(name) != value
+            if (was := _had(theirs, name, value)) != value
         ]
         if differing:
             raise UsageError(
@@ -282,6 +290,15 @@ def _parts(fd: int, spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:
             yield os.pread(fd, min(_BLOCK, start + length - at), at)
 
 
+def _had(theirs: Mapping[str, Any], name: str, ours: object) -> object:
+    """What a row was made with. Rows of the first versions have only the kind that was settled on, which
+    for `auto` may be any."""
+    if name == "kind_asked" and name not in theirs:
+        return ours if ours in {"auto", None} else theirs.get("kind")
+    return theirs.get(name)
+
+
 def _option(setting: str) -> str:
     """The flag that sets it. A protocol is chosen with `--prompt`."""
-    return "--prompt" if setting == "protocol" else f"--{setting.replace('_', '-')}"
+    flags = {"protocol": "--prompt", "kind_asked": "--kind"}
+    return flags.get(setting, f"--{setting.replace('_', '-')}")

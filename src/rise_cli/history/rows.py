@@ -25,7 +25,7 @@ from rise_cli.history.format import SCHEMA, RecordedUsage
 # what looks like a key here is one, and the last settings and error of a line are the row's own.
 _HEAD = re.compile(
     rb'\{"schema": "%s", "id": "((?:[^"\\]|\\.)*)", "index": (\d+|null), "status": "(ok|failed)", '
-    % re.escape(SCHEMA.encode())
+    rb'(?:"prior": \[\], )?"question": "((?:[^"\\]|\\.)*)"' % re.escape(SCHEMA.encode())
 )
 _SETTINGS = b', "settings": {'
 _ERROR = b', "error": '
@@ -37,12 +37,14 @@ HEAD_START = b'{"schema": "%s", "id": "' % SCHEMA.encode()
 
 
 class Row(NamedTuple):
-    """What a resumption needs of a row: its id in UTF-8, its place in the input, whether it failed,
-    the settings it was made with, and the bytes of the file that it takes, newline included."""
+    """What a resumption needs of a row: its id in UTF-8, its place in the input, whether it failed, a
+    digest of its question, the settings it was made with, and the bytes of the file that it takes,
+    newline included."""
 
     id: bytes
     position: int | None
     failed: bool
+    asked: int
     settings: Mapping[str, Any]
     start: int
     length: int
@@ -222,12 +224,25 @@ def _glance(line: bytes, start: int, variants: dict[bytes, Mapping[str, Any]]) -
             return None  # an option has a member of that name
         if len(variants) < _MOST_VARIANTS:
             variants[text] = settings
-    name, index, status = head.groups()
-    if b"\\" in name:
-        name = as_bytes(json.loads(b'"%s"' % name))
+    name, index, status, question = head.groups()
     return Row(
-        name, None if index == b"null" else int(index), status == b"failed", settings, start, len(line)
+        _unescaped(name),
+        None if index == b"null" else int(index),
+        status == b"failed",
+        digest(_unescaped(question)),
+        settings,
+        start,
+        len(line),
     )
+
+
+def _unescaped(text: bytes) -> bytes:
+    return as_bytes(json.loads(b'"%s"' % text)) if b"\\" in text else text
+
+
+def digest(text: bytes) -> int:
+    """A number below 2^63 that stands for a text, for this process alone."""
+    return hash(text) & 0x7FFFFFFFFFFFFFFF
 
 
 def _parse(line: bytes, start: int) -> Row | None:
@@ -239,6 +254,7 @@ def _parse(line: bytes, start: int) -> Row | None:
         as_bytes(record["id"]),
         record["index"],
         record["status"] == "failed",
+        digest(as_bytes(str(record.get("question")))),
         record["settings"],
         start,
         len(line),

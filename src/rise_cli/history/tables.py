@@ -79,7 +79,7 @@ def prepare(db: sqlite3.Connection, unusable: Callable[[str], Exception]) -> Non
         raise unusable("is a database of another program")
     if version > VERSION:
         raise unusable(
-            f"is of version {version}, and this program knows versions up to {VERSION}: update rise, or else"
+            f"is of version {version}, and this program knows versions up to {VERSION}: update rise"
         )
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")

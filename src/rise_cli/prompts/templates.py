@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 # What a template can bring about beside jinja2's own errors. A file that includes itself is a
 # RecursionError, which is a RuntimeError.
-_FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError, SyntaxError)
+_FAULTS = (
+    TypeError, ValueError, ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError,
+    SyntaxError,
+)  # fmt: skip
 
 
 class Folder:

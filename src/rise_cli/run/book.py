@@ -54,6 +54,8 @@ class Book:
         async for item in items:
             name = item.id if isinstance(item, Row) else item.name
             if isinstance(self._out, Results) and name in self._out:
+                if isinstance(item, Row):
+                    self._out.check(name, item.question)
                 self._note(self._out.skip(item.index))
             elif isinstance(item, BadRow):
                 self.write(bad(item, name))
