@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -35,23 +34,20 @@ class Limits(Protocol):
 class Traffic:
     """How the calls of a run are getting on, for whoever shows it or starts more of them.
 
-    `in_flight` of the `limit` calls that may be are sent and not answered. `throttled` calls wait for a
-    rate now, and for `throttled_s` seconds the first of them did, all in all. `refused` calls got a 429,
-    503 or 529. `pausing` calls wait for their next attempt now; there were `retries` of them in all.
-    `moves` says whether the limit is found out by trying. `changed` is called when there may be room for
-    more calls.
+    `in_flight` of the `limit` calls that may be are sent and not answered. `queued` calls wait for
+    their turn; a rate holds the first of them while `held`. `refused` calls got a 429, 503 or 529.
+    `pausing` calls wait for their next attempt. `moves` says whether the limit is found out by trying.
+    `changed` is called when there may be room for more calls.
     """
 
     allowed: Callable[[], int]
     moves: bool = False
     in_flight: int = 0
     refused: int = 0
-    retries: int = 0
     pausing: int = 0
     queued: int = 0
+    held: bool = False
     changed: Callable[[], None] = lambda: None
-    _throttled_s: float = 0.0
-    _throttled_since: float | None = None
 
     @property
     def limit(self) -> int:
@@ -61,13 +57,7 @@ class Traffic:
     @property
     def throttled(self) -> int:
         """How many calls wait for a rate now."""
-        return 0 if self._throttled_since is None else self.queued
-
-    @property
-    def throttled_s(self) -> float:
-        """For how many seconds calls had to wait for a rate."""
-        since = self._throttled_since
-        return self._throttled_s + (0.0 if since is None else time.monotonic() - since)
+        return self.queued if self.held else 0
 
     @property
     def width(self) -> int:
@@ -75,14 +65,8 @@ class Traffic:
         at most twice the limit, or a provider that is down would let them all begin."""
         return self.limit + min(self.pausing, self.limit)
 
-    def throttle(self, on: bool) -> None:
-        """Calls wait for a rate from now on, or no longer."""
-        self._throttled_s = self.throttled_s
-        self._throttled_since = time.monotonic() if on else None
-
     async def pause(self, seconds: float) -> None:
         """Sleep before a retry."""
-        self.retries += 1
         self.pausing += 1
         self.changed()
         try:
@@ -132,11 +116,11 @@ class Limited:
         traffic.queued += 1
         try:
             async with self._turn:
-                traffic.throttle(True)
+                traffic.held = True
                 try:
                     share = await rates.take(request)
                 finally:
-                    traffic.throttle(False)
+                    traffic.held = False
                 await place.enter_async_context(self._limits)
         finally:
             traffic.queued -= 1
