@@ -55,15 +55,15 @@ def to_trajectory(record: _Json, shape: Shape = Shape.REVISE) -> Trajectory:
         problem = _problem(record)
         policy = _policy(record["settings"], shape)
         reason = StopReason(record["stop_reason"])
-        candidates = _candidates(record, problem.kind)
-        done = tuple(_dones(record, candidates))
+        same = candidates(record, problem.kind)
+        done = tuple(_dones(record, same))
     except (LookupError, TypeError, ValueError) as error:
         raise UsageError(
             f"the run {record.get('id')!r} cannot be read ({error}); a later version of rise may have "
             "written it"
         ) from error
     attempts = {attempt.place: attempt for one in done for attempt in one.attempts}
-    votes = tuple(_tally(vote, candidates, attempts) for vote in record["votes"])
+    votes = tuple(_tally(vote, same, attempts) for vote in record["votes"])
     winner = _winner(record["answer"], done, votes)
     if winner is None and record["answer"] is not None:
         raise UsageError(f"the run {record['id']!r} was written without its turns; there is nothing to show")
@@ -100,7 +100,7 @@ def _policy(settings: _Json, shape: Shape) -> Policy:
     return Policy(**{"shape": shape, **given})
 
 
-def _candidates(record: _Json, kind: Kind) -> dict[Place, Place]:
+def candidates(record: _Json, kind: Kind) -> dict[Place, Place]:
     """By the place of every attempt with an answer, the earliest one that it equals."""
     polled = {
         Place(turn, chain): at for at, vote in enumerate(record["votes"]) for chain, turn in vote["turns"]
