@@ -15,6 +15,7 @@ COMMANDS = (
     "",
     "ask",
     "batch",
+    "score",
     "log",
     "log list",
     "log show",

@@ -11,6 +11,7 @@ from rise_cli.measure import accuracy
 from rise_cli.measure.accuracy import Estimate, is_partial, majority_of, majority_upto
 from rise_cli.measure.confidence import Bin, Confidence, Coverage, coverage, measure, reliability
 from rise_cli.measure.flips import BreakEven, Flips, between, break_even, total
+from rise_cli.measure.opinions import Judged
 from rise_cli.measure.paired import Comparison, compare
 from rise_cli.measure.rollouts import Rollout
 from rise_cli.measure.spending import Spending, spent
@@ -91,6 +92,7 @@ class Summary:
     confidence: Confidence
     reliability: tuple[Bin, ...]
     coverage: tuple[Coverage, ...]
+    judged: Judged | None = None
     value: Any = None
     groups: tuple[Summary, ...] = field(default=())
 
