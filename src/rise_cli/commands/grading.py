@@ -127,6 +127,8 @@ class Grader:
         if judge is None or at is None:
             return found, None
         self._tell(judge)
+        if judge.last_loss is not None and judge.lost == judge.asked:
+            raise judge.last_loss
         judged = Judged(
             at.name, judge.asked, judge.unreadable, judge.lost, agreement(judge.agreement), opinions(thought)
         )

@@ -173,9 +173,12 @@ def change(
 
 def _changes(rollouts: Sequence[Rollout], turns: int, samples: int) -> Iterable[Change]:
     """What the further turns of the first chain, and what the further chains, have changed."""
-    first = ("m1@t1", outcomes(rollouts, lambda one: majority_upto(one, 1)))
+    chain = " of the first chain" if samples > 1 else ""
+    first = (f"m1@t1{chain}", outcomes(rollouts, lambda one: majority_upto(one, 1)))
     if turns > 1:
-        yield change(first, (f"m1@t{turns}", outcomes(rollouts, lambda one: majority_upto(one, turns))))
+        yield change(
+            first, (f"m1@t{turns}{chain}", outcomes(rollouts, lambda one: majority_upto(one, turns)))
+        )
     if samples > 1:
         yield change(first, (f"m{samples}@t1", outcomes(rollouts, lambda one: majority_of(one, samples))))
 

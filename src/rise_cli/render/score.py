@@ -250,8 +250,12 @@ def _facts(summary: Summary) -> Iterator[tuple[str, list[str]]]:
         yield "tokens", [tokens(spending.input_tokens, 0, spending.output_tokens), *cached]
     yield "cost", list(_cost(summary))
     if spending.latency_median_s is not None and spending.latency_p95_s is not None:
-        median, p95 = duration(spending.latency_median_s), duration(spending.latency_p95_s)
+        median, p95 = _seconds(spending.latency_median_s), _seconds(spending.latency_p95_s)
         yield "latency", [f"median {median}", f"95% within {p95}"]
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds < 10 else duration(seconds)
 
 
 def _cost(summary: Summary) -> Iterator[str]:
