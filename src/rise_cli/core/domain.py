@@ -40,6 +40,7 @@ class Shape(StrEnum):
     INDEPENDENT = "independent"
     REFINE = "refine"
     AGGREGATE = "aggregate"
+    DECIDE = "decide"
     SINGLE = "single"
 
 
