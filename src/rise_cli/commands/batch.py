@@ -70,7 +70,7 @@ def batch(problems: str, fields: Fields, wish: Wish, flags: Mapping[str, object]
         else:
             recording = Recorded(Path(wish.replay))
             stack.callback(recording.close)
-            plan = planning.replay(wish.replay, recording, flags)
+            plan = planning.replay(wish.replay, recording, flags, notices.append)
         run = _Run(problems, fields, replace(wish, out=out), plan)
         end = run.go(notices)
     if plan.resolved.settings.log:
