@@ -286,6 +286,24 @@ def test_a_sum_is_unknown_only_if_a_reply_is() -> None:
     assert seen.known_usd == pytest.approx(0.021)
 
 
+@pytest.mark.parametrize(
+    ("fixed", "broken", "alike", "word"),
+    [(20, 4, 36, "helps"), (4, 20, 36, "hurts"), (12, 12, 36, "cannot tell"), (3, 1, 4, "cannot tell")],
+    ids=["helps", "hurts", "none", "too few"],
+)
+def test_the_verdict_on_rigged_runs(fixed: int, broken: int, alike: int, word: str) -> None:
+    """Runs of which the last two of three turns carry the vote, one way or the other."""
+    chains = ["B A A"] * fixed + ["A B B"] * broken + ["A A A", "B B B"] * (alike // 2)
+    seen = summarize([measured(str(at), "A", chain) for at, chain in enumerate(chains)], "rigged")
+    (change,) = seen.changes
+    assert (change.comparison.only_b, change.comparison.only_a) == (fixed, broken)
+    assert change.verdict.word == word
+    assert seen.steps[0].even.helps is {"helps": True, "hurts": False, "cannot tell": None}[word]
+    # Nobody changes his mind again: c = fixed of all that were wrong.
+    assert seen.steps[0].even.c == fixed / (fixed + alike // 2)
+    assert seen.steps[1].flips == Flips(kept_right=fixed + alike // 2, kept_wrong=broken + alike // 2)
+
+
 def test_a_summary() -> None:
     seen = summarize(TABLE, "t.jsonl", by="level")
     assert (seen.problems, seen.graded, seen.turns, seen.samples, seen.partial) == (7, 6, 3, 1, False)

@@ -19,7 +19,7 @@ import shutil
 from typing import Any
 
 import pytest
-from loopback import Loopback, Reply, Seen, Tokens
+from loopback import Loopback, Reply, Seen, Status, Tokens
 from make_scored import FOLDER
 from running import KEYS, Program, Result
 
@@ -154,7 +154,7 @@ def test_the_table_fits(scored: Program, columns: int) -> None:
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
     assert max(map(len, lines)) <= columns
-    assert "m1@t2     66.7%  30 to 90         6" in lines
+    assert "m1@t2     66.7%  30 to 90            6" in lines
     assert "any turn right: an oracle's figure" in lines
     assert "all           3      2        3       4" in lines
     assert "The same problems, in pairs" in lines
@@ -181,6 +181,18 @@ def test_partial_and_oracle_are_said(scored: Program) -> None:
     ]  # fmt: skip
 
 
+def test_what_a_file_says_is_never_markup(scored: Program) -> None:
+    rows = [json.loads(line) for line in (FOLDER / "introspect.jsonl").read_text().splitlines()]
+    evil = "\x1b[31mred\x1b[0m [bold]\u202e"
+    rows[0].update(stop_reason=evil, model=evil, extra={evil: evil})
+    rows[0]["settings"]["protocol"] = evil
+    write(scored, rows)
+    result = scored("score", "r.jsonl", "--by", evil)
+    assert (result.code, "[bold]" in result.out) == (0, True)
+    assert "\x1b" not in result.out + scored("score", "r.jsonl", "--json", "--by", evil).out
+    assert "\u202e" not in result.out
+
+
 def test_rows_without_turns(scored: Program) -> None:
     changed = [json.loads(line) for line in (FOLDER / "introspect.jsonl").read_text().splitlines()]
     write(scored, [row | {"turns": []} for row in changed])
@@ -203,6 +215,7 @@ def write(rise: Program, rows: list[dict[str, Any]], name: str = "r.jsonl") -> N
         ({"confidence": 90}, "line 2 of"),
         ({"votes": [{"turns": [1]}]}, "line 2 of"),
         ({"extra": None}, "line 2 of"),
+        ({"settings": {"tie": "coin"}}, "line 2 of"),
         ({"schema": "other/1"}, "line 2 of"),
         ({"turns": [{}]}, "line 2 of"),
     ],
@@ -347,3 +360,28 @@ def test_the_budget_of_a_judge(scored: Program) -> None:
 def test_a_judge_that_is_refused(scored: Program) -> None:
     result = scored("score", "introspect.jsonl", "--judge", "openai:m-1")
     assert (result.code, result.out) == (3, "")
+
+
+def test_a_judge_that_says_nothing_at_all(scored: Program) -> None:
+    with Loopback(lambda seen: Status(500)) as server:
+        more = ("--judge", "openai:m-1", "--base-url", server.openai_url, "--max-retries", "0")
+        result = scored("score", "introspect.jsonl", *more, env=KEYS)
+    assert (result.code, result.out) == (1, "")
+    assert "11 judgements, 11 lost" in result.err
+
+
+def test_texts_with_a_reference_are_compared_and_rated(scored: Program) -> None:
+    rows = [json.loads(line) for line in (FOLDER / "introspect.jsonl").read_text().splitlines()[:1]]
+    rows[0]["settings"]["kind"] = "text"
+    write(scored, rows)
+
+    def saying(seen: Seen) -> Reply:
+        rated = "Quality:" in seen.text
+        return Reply("Quality: 7\nAnswers the question: yes" if rated else "Verdict: right")
+
+    with Loopback(saying) as server:
+        more = ("--judge", "openai:m-1", "--base-url", server.openai_url)
+        result = scored("score", "r.jsonl", *more, env=KEYS)
+        assert len(server.seen) == 1 + 3
+    assert "agrees with exact grading on 100% of 1 answer" in result.out
+    assert "1          7.00" in result.out

@@ -164,7 +164,7 @@ class Grader:
             limit = _SHORT_REPLY
         if self._line is None:
             self._line = self._connect(at, path, limit)
-        chat = _kept(self._line.chat, path, at, self.settings, stack, self.notice)
+        chat = self._kept(self._line.chat, path, at, stack)
         return ModelJudge(chat, load_judging(), limit)
 
     def _connect(self, at: Endpoint, path: Path, limit: int | None) -> Line:
@@ -176,6 +176,21 @@ class Grader:
             room = wiring.Room(slots, _longest(path) // 2 + (limit or 0) + 1024)
         price = wiring.tariff(self.settings, at)
         return wiring.line(self.settings, at, price, notice=self.notice, stream=False, room=room)
+
+    def _kept(self, chat: Chat, path: Path, at: Endpoint, stack: contextlib.ExitStack) -> Chat:
+        """`chat` with a journal beside the results, so that a judge is not paid twice for one judgement."""
+        from rise_cli.chat.recording import Recording
+        from rise_cli.history.journal import Journal, settings_digest
+
+        place = Path(f"{os.path.realpath(path)}.judged")
+        if not os.access(place.parent, os.W_OK):
+            self.notice(f"the judgements are not kept: the folder of {str(path)!r} cannot be written")
+            return chat
+        journal = Journal(place)
+        stack.callback(journal.close, complete=False)
+        names = {"temperature", "top_p", "max_tokens", "seed", "reasoning_effort", "option", "base_url"}
+        sent = self.settings.model_dump(mode="json", include=names)
+        return Recording(chat, journal, settings_digest({**sent, "judge": at.name}))
 
     def _progress(self, path: Path) -> None:
         self._done += 1
@@ -196,26 +211,6 @@ class Grader:
         if spent.known_usd:
             parts.append(money(spent.known_usd))
         self.notice(", ".join(parts))
-
-
-def _kept(
-    chat: Chat, path: Path, at: Endpoint, settings: Settings, stack: contextlib.ExitStack, notice: Notice
-) -> Chat:
-    """`chat` with a journal beside the results, so that a judge is not paid twice for one judgement."""
-    from rise_cli.chat.recording import Recording
-    from rise_cli.history.journal import Journal, settings_digest
-
-    place = Path(f"{os.path.realpath(path)}.judged")
-    if not os.access(place.parent, os.W_OK):
-        notice(f"the judgements are not kept: the folder of {str(path)!r} cannot be written")
-        return chat
-    journal = Journal(place)
-    stack.callback(journal.close, complete=False)
-    sent = settings.model_dump(
-        mode="json",
-        include={"temperature", "top_p", "max_tokens", "seed", "reasoning_effort", "option", "base_url"},
-    )
-    return Recording(chat, journal, settings_digest({**sent, "judge": at.name}))
 
 
 def _longest(path: Path) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 
-from scipy.stats import ttest_1samp, ttest_rel
+from scipy.stats import ttest_1samp
 
 from rise_cli.core.judgement import Opinion
 from rise_cli.measure.accuracy import Estimate, mean
@@ -86,7 +86,7 @@ def opinions(judged: Iterable[Sequence[Opinion]]) -> Opinions:
         TurnOpinion(turn, _mean(quality.get(turn, [])), _share(answers.get(turn, [])))
         for turn in sorted(quality.keys() | answers.keys())
     )
-    return Opinions(turns, _mean([b - a for a, b in zip(firsts, lasts, strict=True)]), _paired(firsts, lasts))
+    return Opinions(turns, _mean(_rises(firsts, lasts)), _paired(firsts, lasts))
 
 
 def agreement(cells: Mapping[tuple[bool, bool], int]) -> Agreement:
@@ -109,7 +109,8 @@ def _by_turn(said: Iterable[tuple[int, float | bool | None]]) -> dict[int, float
     for turn, value in said:
         if value is not None:
             known.setdefault(turn, []).append(float(value))
-    return {turn: fsum(values) / len(values) for turn, values in known.items()}
+    # Rounded, since the last digits of a mean must not pass for a spread.
+    return {turn: round(fsum(values) / len(values), 6) for turn, values in known.items()}
 
 
 def _mean(values: Sequence[float]) -> Mean:
@@ -122,11 +123,15 @@ def _mean(values: Sequence[float]) -> Mean:
     return Mean(value, float(interval.low), float(interval.high), len(values))
 
 
+def _rises(firsts: Sequence[float], lasts: Sequence[float]) -> list[float]:
+    return [round(b - a, 6) for a, b in zip(firsts, lasts, strict=True)]
+
+
 def _share(values: Sequence[float]) -> Estimate:
     return mean(fsum(values), len(values))
 
 
 def _paired(firsts: Sequence[float], lasts: Sequence[float]) -> float | None:
-    if len({b - a for a, b in zip(firsts, lasts, strict=True)}) < 2:
+    if len(set(_rises(firsts, lasts))) < 2:
         return None
-    return float(ttest_rel(lasts, firsts).pvalue)
+    return float(ttest_1samp(_rises(firsts, lasts), 0.0).pvalue)  # of differences: the paired test

@@ -7,6 +7,8 @@ from typing import Literal
 
 from rise_cli.measure.paired import Comparison, needed
 
+_MANY = 1_000_000  # problems, from which on their number tells nobody anything
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -44,6 +46,8 @@ def judge(comparison: Comparison, what: str, baseline: str) -> Verdict:
 
 
 def _outlook(comparison: Comparison, number: int | None) -> str:
+    if number is not None and number > _MANY:
+        return f"To tell a difference that small takes more than {_MANY:,} problems."
     if number is not None:
         return f"To tell a difference of that size takes about {_problems(_rounded(number))}."
     return "As many were mended as were broken."

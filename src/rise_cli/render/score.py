@@ -23,7 +23,7 @@ _WIDE = 56  # cells from which on there is room for two more columns
 def sheet(summary: Summary, by: str | None, page: Page) -> list[Text]:
     """The lines of one file: the verdict first, the price last."""
     lines = [Text(page.clip(summary.name, page.width), style="bold"), *_head(summary, page)]
-    for one in summary.changes:
+    for one in summary.changes if summary.voted.n else ():
         lines += page.flow([Text(one.verdict.sentence, style=_STYLES[one.verdict.word])], "")
     for block in (
         _right(summary, page),
@@ -67,7 +67,7 @@ def _right(summary: Summary, page: Page) -> list[Text]:
     if not summary.voted.n:
         return page.flow([Text("Of no problem is it known what is right.")], "")
     voted = "voted" + (" (an oracle helped)" if summary.oracle else "")
-    lines = [Text(f"{'right':<8}{'':>7}  {'95%':<10}{'of':>8}", style="dim"), _figure(voted, summary.voted)]
+    lines = [Text(f"{'right':<8}{'':>7}  {'95%':<13}{'of':>8}", style="dim"), _figure(voted, summary.voted)]
     sorts = (
         ("majority of a chain's first turns", "m1@"),
         ("majority of the chains' first turns", "m"),
@@ -98,14 +98,16 @@ def _figure(name: str, right: Estimate) -> Text:
     if right.value is None or right.low is None or right.high is None:
         return Text(f"{name:<8}{'-':>7}")
     return Text.assemble(
-        f"{name:<8}", (f"{100 * right.value:6.1f}%", "bold"), f"  {_interval(right):<10}{right.n:>8,}"
+        f"{name:<8}", (f"{100 * right.value:6.1f}%", "bold"), f"  {_interval(right):<13}{right.n:>8,}"
     )
 
 
 def _interval(right: Estimate) -> str:
-    return (
-        "" if right.low is None or right.high is None else f"{100 * right.low:.0f} to {100 * right.high:.0f}"
-    )
+    """In whole percent, or tenths where it is narrow."""
+    if right.low is None or right.high is None:
+        return ""
+    digits = 1 if right.high - right.low < 0.05 else 0
+    return f"{100 * right.low:.{digits}f} to {100 * right.high:.{digits}f}"
 
 
 def _flips(summary: Summary, page: Page) -> list[Text]:
@@ -184,11 +186,11 @@ def _sure(summary: Summary, page: Page) -> list[Text]:
     parts = [Text(f"{name} {value:.3f}") for name, value in known if value is not None]
     parts.append(Text(f"of {counted(seen.n, 'turn')}, {counted(seen.pairs, 'pair')}", style="dim"))
     lines = page.flow(parts, f"{'confidence':<{_LEAD}}")
-    lines.append(Text(f"{'at least':<11}{'covers':>8}{'right':>9}  95%", style="dim"))
+    lines.append(Text(f"{'at least':<9}{'covers':>7}{'right':>8}  95%", style="dim"))
     for one in _some(list(summary.coverage)):
         right = "-" if one.right.value is None else f"{100 * one.right.value:.1f}%"
         lines.append(
-            Text(f"{percent(one.threshold):<11}{100 * one.coverage:7.1f}%{right:>9}  {_interval(one.right)}")
+            Text(f"{percent(one.threshold):<9}{100 * one.coverage:6.1f}%{right:>8}  {_interval(one.right)}")
         )
     return lines
 
@@ -197,19 +199,19 @@ def _groups(summary: Summary, by: str | None, page: Page) -> list[Text]:
     if by is None or not summary.groups:
         return []
     wide = page.width >= _WIDE and summary.turns > 1
-    cells = page.width - 26 - (18 if wide else 0)
-    column = min(max(cells - 2, 6), 24)
+    cells = page.width - 30 - (18 if wide else 0)
+    column = min(max(cells, 6), 24)
     more = f"{'m1@t1':>9}{f'm1@t{summary.turns}':>9}" if wide else ""
     lines = [
         Text(
-            f"{page.clip(by, column):<{column}}{'of':>7}{'right':>8}  {'95%':<9}{more}".rstrip(), style="dim"
+            f"{page.clip(by, column):<{column}}{'of':>7}{'right':>8}  {'95%':<13}{more}".rstrip(), style="dim"
         )
     ]
     for one in summary.groups:
         name = page.clip("-" if one.value is None else str(one.value), column)
         pad = " " * (column - Text(name).cell_len)
         right = "-" if one.voted.value is None else f"{100 * one.voted.value:.1f}%"
-        line = f"{name}{pad}{one.problems:>7,}{right:>8}  {_interval(one.voted):<9}"
+        line = f"{name}{pad}{one.problems:>7,}{right:>8}  {_interval(one.voted):<13}"
         if wide:
             line += "".join(f"{_value(one, name):>9}" for name in ("m1@t1", f"m1@t{summary.turns}"))
         lines.append(Text(line.rstrip()))
@@ -223,7 +225,7 @@ def _value(summary: Summary, name: str) -> str:
 
 def _rows(summary: Summary, page: Page) -> Iterator[Text]:
     for name, parts in _facts(summary):
-        yield from page.flow([Text(part) for part in parts], f"{name:<{_LEAD}}")
+        yield from page.flow([Text(page.clip(part, 200)) for part in parts], f"{name:<{_LEAD}}")
 
 
 def _facts(summary: Summary) -> Iterator[tuple[str, list[str]]]:
