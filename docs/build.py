@@ -15,6 +15,7 @@ COMMANDS = (
     "",
     "ask",
     "batch",
+    "calibrate",
     "log",
     "log list",
     "log show",

@@ -81,8 +81,8 @@ def too_little(right: Estimate) -> str | None:
         FEWEST_PROBLEMS, ceil(right.value * (1 - right.value) * (2 * 1.96 / WIDEST) ** 2), right.n + 1
     )
     return (
-        f"the 95% interval of the accuracy is {100 * width:.0f} points wide with {right.n:,} problems; it takes "
-        f"{FEWEST_PROBLEMS} of them and {100 * WIDEST:.0f} points at the most, so about {number:,} problems"
+        f"the 95% interval of the accuracy is {100 * width:.0f} points wide with {right.n:,} problems; it "
+        f"takes {FEWEST_PROBLEMS} and {100 * WIDEST:.0f} points at the most, so about {number:,} problems"
     )
 
 
