@@ -16,6 +16,7 @@ COMMANDS = (
     "ask",
     "batch",
     "score",
+    "calibrate",
     "log",
     "log list",
     "log show",

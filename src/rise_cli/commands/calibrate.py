@@ -27,8 +27,8 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted of the results. `out` None is beside the first file; `prompt` is the folder of a protocol
-    of one's own that they were made with."""
+    """What is wanted of the results. `out` None is beside the first file; `prompt` is the folder of a
+    protocol of one's own that they were made with."""
 
     out: Path | None
     overwrite: bool

@@ -33,6 +33,8 @@ from rise_cli.history.restore import to_trajectory
 from rise_cli.measure.accuracy import Estimate, over_values
 from rise_cli.measure.rollouts import rollout
 
+_OF_TURNS = {Purpose.ATTEMPT, Purpose.CRITIQUE}  # the others count otherwise
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -98,7 +100,9 @@ def stored(record: Mapping[str, Any], shape: Shape) -> Stored:
 def play(one: Stored, policy: Policy) -> Played:
     """Play a rollout under these rules to its end."""
     done: tuple[Done, ...] = tuple(d for d in one.calls.values() if d.given)
-    while isinstance(step := next_step(policy, one.problem, done), Ask):
+    turn = 1
+    while isinstance(step := next_step(policy, one.problem, done, turn), Ask):
+        turn = step.calls[0].turn if step.calls[0].purpose in _OF_TURNS else turn
         done += tuple(_answer(one, call) for call in step.calls)
     sums = total(done)
     known = one.counted and sums.input_tokens is not None and sums.output_tokens is not None

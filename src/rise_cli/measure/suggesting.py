@@ -26,7 +26,7 @@ FEWEST_SURE = 20
 """Runs that stop because they are sure, of which a threshold is judged."""
 
 TEMPERATURES = (2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02)
-_MOST_THRESHOLDS = 40
+_MOST_THRESHOLDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,14 @@ def suggest(runs: Sequence[Stored], breakpoints: Breakpoints, target: float) -> 
     runs stopped by the threshold that shall be right."""
     played = play_all(runs)
     before = outcome(played)
-    if (short := too_little(before.right)) is not None:
+    why_not = too_little(before.right)
+    if before.unrecorded:
+        why_not = (
+            f"{before.unrecorded:,} of the runs cannot be replayed by their own rules, which ask a model"
+        )
+    if why_not is not None:
         names = ("threshold", "vote_temperature", "turns")
-        return [Suggestion(name, None, short, before) for name in names]
+        return [Suggestion(name, None, why_not, before) for name in names]
     return [
         _threshold(runs, breakpoints, target, played),
         _temperature(runs, breakpoints, played),
@@ -81,8 +86,8 @@ def too_little(right: Estimate) -> str | None:
         FEWEST_PROBLEMS, ceil(right.value * (1 - right.value) * (2 * 1.96 / WIDEST) ** 2), right.n + 1
     )
     return (
-        f"the 95% interval of the accuracy is {100 * width:.0f} points wide with {right.n:,} problems; it takes "
-        f"{FEWEST_PROBLEMS} of them and {100 * WIDEST:.0f} points at the most, so about {number:,} problems"
+        f"the 95% interval of the accuracy is {100 * width:.0f} points wide with {right.n:,} problems; it "
+        f"takes {FEWEST_PROBLEMS} and {100 * WIDEST:.0f} points at the most, so about {number:,} problems"
     )
 
 

@@ -67,9 +67,11 @@ def _suggestion(one: Mapping[str, Any]) -> Iterator[str]:
             f"({100 * sure['low']:.0f} to {100 * sure['high']:.0f})"
         )
     before, after, both = one["before"], one["after"], one["comparison"]
+    differ = both["only_a"] + both["only_b"]
+    chance = ", no more than chance may do" if differ and both["p"] >= 0.05 else ""
     yield (
         f"    right {_percent(before['right']['value'])} -> {_percent(after['right']['value'])} "
-        f"({100 * both['low']:+.1f} to {100 * both['high']:+.1f} points, p {both['p']:.2g})"
+        f"({100 * both['low']:+.1f} to {100 * both['high']:+.1f} points, p {both['p']:.2g}{chance})"
     )
     parts = [_moved(name, before[name], after[name]) for name in ("turns", "requests", "tokens")]
     yield f"    {', '.join(parts)}"
