@@ -94,6 +94,18 @@ def _list(hits: Sequence[Hit], as_json: bool) -> None:
 
 
 def _draw(entry: Entry, record: Mapping[str, Any], console: Console) -> None:
+    """Show an entry. Raises UsageError where its record lacks what is shown: it comes from a file, which
+    may be damaged or of another version."""
+    try:
+        _draw_whole(entry, record, console)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"the entry {entry.id!r} cannot be shown ({error!r}): it is damaged, or another version of rise "
+            f"wrote it; `rise log show {entry.id} --json` prints what there is"
+        ) from error
+
+
+def _draw_whole(entry: Entry, record: Mapping[str, Any], console: Console) -> None:
     from rich.text import Text
 
     from rise_cli.history.restore import seconds, to_trajectory
