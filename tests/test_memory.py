@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import stat
 import subprocess
@@ -254,6 +255,22 @@ def test_nobody_else_may_read_it(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_nobody_else_may_read_it_whatever_the_umask(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with Memory(path) as memory:
+            memory.save(ASK, record())
+            # Others that are open to all are closed, as after a copy by hand.
+            for file in path.parent.iterdir():
+                file.chmod(0o666)
+            with Memory(path):
+                modes = {file.name: oct(mode(file)) for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(["log.db", "log.db-wal", "log.db-shm"], "0o600")
+    assert mode(path.parent) == 0o700
 
 
 _OF_OLD = """

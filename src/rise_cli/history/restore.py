@@ -55,8 +55,8 @@ def to_trajectory(record: _Json, shape: Shape = Shape.REVISE) -> Trajectory:
         return _trajectory(record, shape)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise UsageError(
-            f"the run {record.get('id')!r} cannot be read ({error}); it is damaged, or a later version of rise "
-            "may have written it"
+            f"the run {record.get('id')!r} cannot be read ({error}); it is damaged, or a later version of "
+            "rise may have written it"
         ) from error
 
 
