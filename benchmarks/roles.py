@@ -155,11 +155,10 @@ def told(pairs: list[Pair | None]) -> Iterator[str]:
     read = [pair for pair in pairs if pair is not None]
     won, lost = (sum(pair.verdict == side for pair in read) for side in (1, -1))
     ties = len(read) - won - lost
-    yield (
-        f"{len(pairs)} questions: {won} won by the role, {lost} lost, {ties} ties (the judge followed the order)"
-    )
+    yield f"{len(pairs)} questions: {won} won by the role, {lost} lost, {ties} ties after the order alone"
     words = sum(pair.by_words for pair in read)
-    yield f"judged by words {words}, by the likelier verdict {len(read) - words}, unreadable {len(pairs) - len(read)}"
+    unread = len(pairs) - len(read)
+    yield f"judged by words {words}, by the likelier verdict {len(read) - words}, not readable {unread}"
     if won + lost:
         yield f"the role's share of those decided: {_share(won, won + lost)}"
     leans = [lean for pair in read for lean in (pair.first, -pair.second)]  # to what stands first
@@ -171,7 +170,7 @@ def told(pairs: list[Pair | None]) -> Iterator[str]:
     if clear:
         better = sum(pair.without_order > 0 for pair in clear)
         yield f"with the pull of the order taken out, for the role: {_share(better, len(clear))}"
-    if ties + len(pairs) - len(read) >= won + lost:
+    if ties + unread >= won + lost:
         yield "the judge contradicts itself more often than not: this says next to nothing about the role"
 
 
