@@ -434,6 +434,21 @@ def test_an_svg_is_a_picture_that_stands_alone(rise: Program, wire: str) -> None
     assert float(wide.attrib["textLength"]) == pytest.approx(len("  Why 宽?x") * 12.2)  # one takes two cells
 
 
+def test_an_svg_may_go_to_stdout(rise: Program, script: tuple[str, ...]) -> None:
+    rise("ask", QUESTION, *script)
+    rise("log", "show", "last", "--svg", "t.svg")
+    assert rise("log", "show", "last", "--svg", "-").out == (rise.folder / "t.svg").read_text(
+        encoding="utf-8"
+    )
+    assert not (rise.folder / "-").exists()
+
+
+def test_words_that_are_not_found_are_not_repeated_at_length(rise: Program, script: tuple[str, ...]) -> None:
+    rise("ask", QUESTION, *script)
+    result = rise("log", "search", "x" * 10_000)
+    assert (result.code, result.out, len(result.err) < 200) == (0, "", True)
+
+
 def test_an_svg_that_cannot_be_written(rise: Program, script: tuple[str, ...]) -> None:
     rise("ask", QUESTION, *script)
     result = rise("log", "show", "last", "--svg", "no/where.svg")

@@ -588,6 +588,7 @@ BROKEN: list[tuple[dict[str, str | bytes | None], str]] = [
     ({"question.md": None}, r"cannot read '.*question\.md': No such file or directory"),
     ({"revise.md": None}, r"cannot read '.*revise\.md': No such file or directory"),
     ({"question.md": b"Stra\xdfe"}, r"question\.md' is not UTF-8; save it as UTF-8"),
+    ({"revise.md": b"\x7fELF\x01\x00"}, r"revise\.md' holds a NUL byte at position 5; is it a binary file\?"),
     ({"question.md": "x" * (1 << 20) + "x"}, r"question\.md' is larger than 1 MiB"),
     ({"question.md": "one\n{% if %}"}, r"question\.md', line 2: "),
     ({"question.md": "one\n{{ question "}, r"question\.md', line 2: "),

@@ -88,6 +88,10 @@ def read_text(path: Path) -> str:
         raise UsageError(f"{str(path)!r} is not UTF-8; save it as UTF-8") from None
     if len(content) > _LARGEST:
         raise UsageError(f"{str(path)!r} is larger than 1 MiB; a prompt file should not be")
+    if "\0" in text:
+        raise UsageError(
+            f"{str(path)!r} holds a NUL byte at position {text.index(chr(0))}; is it a binary file?"
+        )
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
