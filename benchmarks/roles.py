@@ -15,8 +15,16 @@ model gives the greater probability is what it leans to. How far it leans, in na
 the pull of the order can be taken out too: the lean of one order less that of the other decides every
 pair. That is told apart, since it is not what was picked twice.
 
-A judge of 135 million parameters knows next to nothing about what serves a person: its leanings show that
-the measuring works, and nothing about roles.
+What came of it with the embedded model as both, `--max-tokens 120 --seed 1`, 20 questions, role tutor:
+
+    0 won by the role, 1 lost, 19 ties; 1 pair judged by words, 19 by the likelier verdict, none not readable
+    the role's share of those decided: 0 of 1, 0% (95% interval 0% to 79%)
+    picked what stood first: 39 of 40, 98% (95% interval 87% to 100%), by 0.98 on the mean
+    with the pull of the order taken out, for the role: 8 of 19, 42% (95% interval 23% to 64%)
+
+So no effect of the role was found, and none ruled out: what stands first takes it all. A judge of 135 million
+parameters knows next to nothing about what serves a person. That run shows that the measuring works,
+and nothing about roles; name a judge of size with `--judge`.
 """
 
 from __future__ import annotations
