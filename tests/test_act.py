@@ -56,7 +56,7 @@ def said(text: str) -> Completion:
 
 
 async def test_every_round_is_an_attempt_with_its_own_answer_and_confidence() -> None:
-    rig = Rig(hand([rounds("A", "-", "B", "A")]), rounds=True)
+    rig = Rig(hand([rounds("A", "-", "B", "A")]), rounds=9)
     trajectory = await rig.run(SINGLE)
     (done,) = trajectory.done
     assert [(a.turn, a.answer, a.confidence) for a in done.attempts] == [
@@ -71,7 +71,7 @@ async def test_every_round_is_an_attempt_with_its_own_answer_and_confidence() ->
 
 
 async def test_rounds_of_several_chains_vote_together() -> None:
-    rig = Rig(hand([rounds("A", "B")], [rounds("B", "B", "C")], [rounds("C")]), rounds=True)
+    rig = Rig(hand([rounds("A", "B")], [rounds("B", "B", "C")], [rounds("C")]), rounds=9)
     trajectory = await rig.run(replace(SINGLE, samples=3))
     assert candidates(trajectory.done) == {
         "1.1": "1.1",
@@ -86,16 +86,16 @@ async def test_rounds_of_several_chains_vote_together() -> None:
 
 async def test_formulas_are_compared_across_the_rounds() -> None:
     """x+1 = x+2 = x+3, but not x+1 = x+3: a round joins the earliest candidate that it equals."""
-    rig = Rig(hand([rounds("x+1", "x+3", "x+2")]), CHAINED, rounds=True)
+    rig = Rig(hand([rounds("x+1", "x+3", "x+2")]), CHAINED, rounds=9)
     trajectory = await rig.run(SINGLE, FORMULA)
     assert candidates(trajectory.done) == {"1.1": "1.1", "1.2": "1.2", "1.3": "1.1"}
 
 
 async def test_rounds_read_after_an_interruption_are_the_same() -> None:
-    whole = await Rig(hand([rounds("x+1", "x+3")], [rounds("x+2")]), CHAINED, rounds=True).run(
+    whole = await Rig(hand([rounds("x+1", "x+3")], [rounds("x+2")]), CHAINED, rounds=9).run(
         replace(SINGLE, samples=2), FORMULA
     )
-    again = Rig(hand([], [rounds("x+2")]), CHAINED, rounds=True)
+    again = Rig(hand([], [rounds("x+2")]), CHAINED, rounds=9)
     resumed = await again.run(replace(SINGLE, samples=2), FORMULA, whole.done[:1])
     assert resumed == whole
     assert again.chat.asked == [(2, 1)]
@@ -104,14 +104,14 @@ async def test_rounds_read_after_an_interruption_are_the_same() -> None:
 @pytest.mark.parametrize("reason", ["length", "refusal", "filtered"])
 async def test_rounds_of_a_reply_that_did_not_end_by_itself_do_not_vote(reason: str) -> None:
     cut = replace(rounds("A", "B"), finish_reason=reason)
-    trajectory = await Rig(hand([cut]), rounds=True).run(SINGLE)
+    trajectory = await Rig(hand([cut]), rounds=9).run(SINGLE)
     (attempt,) = trajectory.done[0].attempts
     assert (attempt.answer, attempt.confidence, attempt.reply) == (None, None, cut.reply)
 
 
 async def test_the_last_round_is_judged() -> None:
     judge = Judging({"B": Verdict(1.0, None, True, "check")})
-    trajectory = await Rig(hand([rounds("A", "A", "B")]), judge=judge, rounds=True).run(SINGLE)
+    trajectory = await Rig(hand([rounds("A", "A", "B")]), judge=judge, rounds=9).run(SINGLE)
     assert judge.asked == [1]
     assert (trajectory.end.reason, trajectory.end.answer) == (StopReason.ACCEPTED, "B")
     assert trajectory.end.winner is not None
@@ -125,14 +125,14 @@ async def test_a_rejection_is_of_the_answer_of_the_last_round(
     said: tuple[str, ...], answer: str | None
 ) -> None:
     judge = Judging({"B": REJECTED})
-    trajectory = await Rig(hand([rounds(*said)]), judge=judge, rounds=True).run(SINGLE)
+    trajectory = await Rig(hand([rounds(*said)]), judge=judge, rounds=9).run(SINGLE)
     assert trajectory.end.answer == answer
     assert trajectory.done[0].verdict == REJECTED
 
 
 async def test_rounds_are_kept_when_the_run_is_stopped_while_they_wait_to_be_read() -> None:
     policy = replace(SINGLE, samples=2)
-    rig = Rig(hand([for_ever], [rounds("A", "B", "B")]), rounds=True)
+    rig = Rig(hand([for_ever], [rounds("A", "B", "B")]), rounds=9)
     run = asyncio.ensure_future(rig.run(policy))
     await settle()
     assert rig.sunk == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -251,6 +252,24 @@ def test_a_broken_protocol_costs_no_call(rise: Program, file: str, content: str,
         assert server.connections == 0
     assert (result.code, result.out) == (2, "")
     assert words in result.err
+
+
+def test_a_folder_may_hold_whatever_else(rise: Program) -> None:
+    """Links that go round, pipes, folders and large files beside the templates cost nothing."""
+    rise("prompts", "copy", "introspect", "mine")
+    folder = rise.folder / "mine"
+    (folder / "round").symlink_to("..")
+    (folder / "self").symlink_to("self")
+    (folder / "within").mkdir()
+    (folder / "within" / "more.md").write_text("more")
+    os.mkfifo(folder / "pipe")
+    with Loopback([Reply("Answer: 8")]) as server:
+        ask = ("ask", "3 + 5?", *at("openai", server), "--prompt", "./mine", "--turns", "1", "--json")
+        before = rise(*ask, env=KEYS).record["settings"]["protocol"]
+        (folder / "within" / "more.md").write_text("less")
+        assert rise(*ask, env=KEYS).record["settings"]["protocol"] == before
+        (folder / "question.md").write_text("{{ question }}!", encoding="utf-8")
+        assert rise(*ask, env=KEYS).record["settings"]["protocol"] != before
 
 
 @pytest.mark.parametrize(

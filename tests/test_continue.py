@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from rise_cli.core.loop import conclude, next_step
 from rise_cli.core.stopping import decided
 from rise_cli.history.record import schema, to_record
 from rise_cli.history.restore import to_trajectory
-from rise_cli.prompts import load, messages
+from rise_cli.prompts import load, load_role, messages
 from rise_cli.settings import resolve
 
 QUESTION = "How many are 3 and 5?"
@@ -299,6 +302,79 @@ def test_a_protocol_of_ones_own_must_be_named_again(rise: Program) -> None:
     assert result.code == 2
     assert "made with the protocol 'mine@" in result.err
     assert again.out == "8\n"
+
+
+def test_a_role_that_was_a_file_stays_while_it_is_there(rise: Program) -> None:
+    role = rise.folder / "role.md"
+    role.write_text("You are terse.")
+    with Loopback([reply(7)]) as server:
+        asked(rise, server, "--turns", "1", "--role", "./role.md")
+        said = ("--continue", "last", "--feedback", "No.", "--turns", "1")
+        assert rise("ask", *said, env=KEYS).code == 0
+        role.unlink()
+        gone = rise("ask", *said, env=KEYS)
+        named = rise("ask", *said, "--role", "tutor", env=KEYS)
+        systems = [talk(seen)[0] for seen in server.seen]
+    assert systems[:2] == [("system", "You are terse.")] * 2
+    assert (gone.code, f"was made with the role {str(role)!r}; name it again with --role" in gone.err) == (
+        2,
+        True,
+    )
+    assert (named.code, systems[2]) == (0, ("system", load_role("tutor").text))
+
+
+def test_a_role_that_came_through_a_pipe_must_be_given_again(rise: Program) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), Loopback([reply(7)]) as server:
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(b"Be brief.")
+        asked(rise, server, "--turns", "1", "--role", f"/dev/fd/{reading}")
+        again = rise("ask", "--continue", "last", "Why?", env=KEYS)
+        assert [talk(seen)[0] for seen in server.seen] == [("system", "Be brief.")]
+    assert (again.code, "name it again with --role" in again.err) == (2, True)
+
+
+def test_the_language_stays_with_the_protocol(rise: Program) -> None:
+    with Loopback([Reply("## 第1轮\n答案：8\n置信度：90%")]) as server:
+        asked(rise, server, "--prompt", "single-call", "--language", "zh", "--turns", "2")
+        went_on = [
+            rise("ask", "--continue", "last", "And 4?", "--turns", "2", "--json", *more, env=KEYS)
+            for more in ((), ("--language", "en"), ("--prompt", "introspect"))
+        ]
+        firsts = [talk(seen)[0][1] for seen in server.seen]
+    assert [record_of(result)["settings"]["language"] for result in went_on] == ["zh", "en", None]
+    assert "最多 2 轮" in firsts[0]
+    assert firsts[1] == firsts[0]
+    assert "at most 2 rounds" in firsts[2]
+    assert "轮" not in "".join(
+        text for seen in server.seen[3:] for role, text in talk(seen) if role == "system"
+    )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda record: record.pop("settings"),
+        lambda record: record.update(settings=None),
+        lambda record: record.update(votes=[{}]),
+        lambda record: record["turns"][0].pop("reply"),
+        lambda record: record.update(stop_reason="tired"),
+    ],
+)
+def test_a_run_that_is_damaged_is_not_taken_up(
+    rise: Program, damage: Callable[[dict[str, Any]], object]
+) -> None:
+    with Loopback([reply(7)]) as server:
+        name = asked(rise, server, "--turns", "1")["id"]
+        record = rise("log", "show", name, "--json").record
+        damage(record)
+        with closing(sqlite3.connect(rise("log", "path").out.strip())) as db, db:
+            db.execute("UPDATE entries SET record = ?", (json.dumps(record),))
+        for said in (("Why?",), ("--feedback", "No.")):
+            result = rise("ask", "--continue", name, *said, env=KEYS)
+            assert (result.code, result.out) == (2, "")
+            assert "cannot be read" in result.err
+        assert len(server.seen) == 1
 
 
 def test_an_interruption_keeps_what_was_given(rise: Program) -> None:

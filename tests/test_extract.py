@@ -78,6 +78,8 @@ AUTO_REPLIES = [
     ("Answer: Paris (90% confident)", "Paris"),
     ("Answer: Confidence: 0.9", None),
     ("Answer: <your answer>", None),
+    ("答案：（这一轮的答案）", None),
+    ("答案：（这一轮的答案，只写字母，即 A、B 之一）", None),
     ("<answer>your answer</answer>", None),
     ("Answer: [answer]", None),
     ("Answer: ...", None),

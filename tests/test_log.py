@@ -349,6 +349,61 @@ def test_an_unknown_id_says_what_to_do(rise: Program, script: tuple[str, ...], c
     assert result.err == "rise: there is no entry 'zzz' in the log; `rise log list` shows what there is\n"
 
 
+def spoil(rise: Program, name: str, record: object) -> None:
+    text = record if isinstance(record, str) else json.dumps(record)
+    with closing(sqlite3.connect(log_file(rise))) as db, db:
+        db.execute("UPDATE entries SET record = ? WHERE id = ?", (text, name))
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "null", '"text"', "{}"])
+def test_an_entry_that_is_no_record_spoils_no_other(
+    rise: Program, script: tuple[str, ...], damage: str
+) -> None:
+    rise("ask", "One?", *script)
+    rise("ask", "Two?", *script)
+    name = entries(rise)[0]["id"]
+    spoil(rise, name, damage)
+    shown = rise("log", "show", name)
+    assert (shown.code, shown.out) == (3, "")
+    assert f"is damaged (the entry {name})" in shown.err
+    assert [entry["asked"] for entry in entries(rise)] == ["Two?", "One?"]
+    assert "Two?" in rise("log", "search", "two").out
+    assert rise("log", "show", entries(rise)[1]["id"]).code == 0
+    assert rise("ask", "Three?", *script).err == ""
+    assert rise("log", "delete", name, "--yes").code == 0
+    assert [entry["asked"] for entry in entries(rise)] == ["Three?", "One?"]
+
+
+@pytest.mark.parametrize("lacking", ["settings", "usage", "turns", "error", "cost_usd", "votes"])
+def test_a_record_that_lacks_something_is_told_and_printed_as_it_is(
+    rise: Program, script: tuple[str, ...], lacking: str
+) -> None:
+    rise("ask", QUESTION, *script)
+    record = rise("log", "show", "last", "--json").record
+    del record[lacking]
+    spoil(rise, entries(rise)[0]["id"], record)
+    for more in ((), ("--svg", "t.svg")):
+        shown = rise("log", "show", "last", *more)
+        assert (shown.code, lacking in shown.err) == (2, True)
+    assert not (rise.folder / "t.svg").exists()
+    assert rise("log", "show", "last", "--json").record == record
+
+
+def test_a_batch_of_another_version_is_told(rise: Program, wire: str) -> None:
+    sums(rise, 1)
+    with Loopback(adding) as server:
+        rise("batch", "p.jsonl", *at(wire, server), "-q", env=KEYS)
+    record = rise("log", "show", "last", "--json").record
+    del record["summary"]["ok"]
+    spoil(rise, entries(rise)[0]["id"], record)
+    shown = rise("log", "show", "last")
+    assert (shown.code, "cannot be shown (KeyError('ok'))" in shown.err, "--json" in shown.err) == (
+        2,
+        True,
+        True,
+    )
+
+
 def test_json_and_svg_exclude_each_other(rise: Program, script: tuple[str, ...]) -> None:
     assert rise("log", "show", "last", "--json", "--svg", "x.svg").code == 2
 
@@ -377,6 +432,21 @@ def test_an_svg_is_a_picture_that_stands_alone(rise: Program, wire: str) -> None
     assert not re.search(r"url\((?!#)", image)
     (wide,) = (element for element in root.iter() if "宽" in (element.text or ""))
     assert float(wide.attrib["textLength"]) == pytest.approx(len("  Why 宽?x") * 12.2)  # one takes two cells
+
+
+def test_an_svg_may_go_to_stdout(rise: Program, script: tuple[str, ...]) -> None:
+    rise("ask", QUESTION, *script)
+    rise("log", "show", "last", "--svg", "t.svg")
+    assert rise("log", "show", "last", "--svg", "-").out == (rise.folder / "t.svg").read_text(
+        encoding="utf-8"
+    )
+    assert not (rise.folder / "-").exists()
+
+
+def test_words_that_are_not_found_are_not_repeated_at_length(rise: Program, script: tuple[str, ...]) -> None:
+    rise("ask", QUESTION, *script)
+    result = rise("log", "search", "x" * 10_000)
+    assert (result.code, result.out, len(result.err) < 200) == (0, "", True)
 
 
 def test_an_svg_that_cannot_be_written(rise: Program, script: tuple[str, ...]) -> None:

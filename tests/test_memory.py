@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import stat
 import subprocess
@@ -149,6 +150,30 @@ def test_search_finds_all_the_words_anywhere(path: Path, words: list[str], found
         assert [hit.entry.answer for hit in memory.search(words, 9)] == (["No"] if found else [])
 
 
+WRITTEN = "Ｒｉｓｅ ７５％ ｶﾞｷﾞ ﬁne Ⅷ cafe\u0301 ΣΊΣΥΦΟΣ か\u3099 \u1100\u1161\u11a8 m² ½ 10³ 豈 İzmir"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["rise", "75"], ["ＲＩＳＥ"], ["ｒｉ＊"], ["ＲＩ*"], ["ガギ"], ["ｶﾞｷﾞ"], ["fine"], ["VIII"], ["CAFÉ"],
+        ["cafe"], ["σίσυφος"], ["が"], ["각"], ["m²"], ["豈"], ["izmir"],
+    ],
+)  # fmt: skip
+def test_forms_of_a_letter_are_one(path: Path, words: list[str]) -> None:
+    with Memory(path) as memory:
+        memory.save(ASK, record(replies=[WRITTEN]))
+        (hit,) = memory.search(words, 9)
+        assert "75％" in hit.excerpt or "İzmir" in hit.excerpt
+
+
+@pytest.mark.parametrize("words", [["m2"], ["102"], ["103"], ["12"], ["1"], ["ギガ"]])
+def test_raised_digits_are_others(path: Path, words: list[str]) -> None:
+    with Memory(path) as memory:
+        memory.save(ASK, record("What?", replies=[WRITTEN]))
+        assert memory.search(words, 9) == []
+
+
 def test_an_excerpt_is_as_it_was_written(path: Path) -> None:
     with Memory(path) as memory:
         memory.save(ASK, record("x", "y", replies=["那么 91 不是质数，因为 91 = 7 × 13。\x1b[2J\nEnd."]))
@@ -232,6 +257,22 @@ def test_nobody_else_may_read_it(path: Path) -> None:
         assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
+def test_nobody_else_may_read_it_whatever_the_umask(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with Memory(path) as memory:
+            memory.save(ASK, record())
+            # Others that are open to all are closed, as after a copy by hand.
+            for file in path.parent.iterdir():
+                file.chmod(0o666)
+            with Memory(path):
+                modes = {file.name: oct(mode(file)) for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(["log.db", "log.db-wal", "log.db-shm"], "0o600")
+    assert mode(path.parent) == 0o700
+
+
 _OF_OLD = """
     CREATE TABLE entries (
         row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at TEXT NOT NULL, kind TEXT NOT NULL,
@@ -241,10 +282,17 @@ _OF_OLD = """
 """
 
 
-def of_version_1(path: Path, *records: str) -> None:
+_OF_VERSION_2 = """
+    CREATE VIRTUAL TABLE words USING fts5(
+        question, answer, replies, context, tokenize = 'unicode61 remove_diacritics 2');
+    PRAGMA user_version = 2;
+"""
+
+
+def of_old(path: Path, *records: str, tables: str = _OF_OLD) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.executescript(_OF_OLD)
+        db.executescript(tables)
         for number, text in enumerate(records):
             values = (
                 f"1m8{number}",
@@ -260,7 +308,7 @@ def of_version_1(path: Path, *records: str) -> None:
 
 
 def test_a_file_of_version_1_is_brought_up_to_date(path: Path) -> None:
-    of_version_1(path, json.dumps(record("What is a zebra?")), json.dumps(record("And a gnu?")))
+    of_old(path, json.dumps(record("What is a zebra?")), json.dumps(record("And a gnu?")))
     with Memory(path) as memory:
         (hit,) = memory.search(["zebra"], 9)
         assert (hit.entry.id, hit.entry.time.year) == ("1m80", 2026)
@@ -271,8 +319,39 @@ def test_a_file_of_version_1_is_brought_up_to_date(path: Path) -> None:
         assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
+def test_a_file_of_version_2_is_indexed_again(path: Path) -> None:
+    """Also where an entry is damaged, or has no text in the index."""
+    whole = json.dumps(record("Ｚｅｂｒａ ９１"))
+    of_old(path, whole, "{", whole, tables=_OF_OLD + _OF_VERSION_2)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        texts = [
+            ("Ｚｅｂｒａ ９１ \u200b质\u200b\u200b数\u200b", "No", "７\n× 13", ""),
+            ("Ｇｎｕ", "", "", ""),
+        ]
+        for row, columns in enumerate(texts, 1):
+            db.execute(
+                "INSERT INTO words (rowid, question, answer, replies, context) VALUES (?, ?, ?, ?, ?)",
+                (row, *columns),
+            )
+        assert db.execute("SELECT count(*) FROM words WHERE words MATCH 'zebra'").fetchone() == (0,)
+    for _ in range(2):  # it is done once
+        with Memory(path) as memory:
+            for words, name in (
+                (["zebra", "91"], "1m80"),
+                (["质数"], "1m80"),
+                (["7"], "1m80"),
+                (["gnu"], "1m81"),
+            ):
+                assert [hit.entry.id for hit in memory.search(words, 9)] == [name]
+            assert len(memory.newest(9)) == 3
+            assert memory.load("1m82")[1]["question"] == "Ｚｅｂｒａ ９１"
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
 def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path) -> None:
-    of_version_1(path, json.dumps(record()), "{")
+    of_old(path, json.dumps(record()), "{")
     with pytest.raises(ConfigurationError, match="is damaged"):
         Memory(path)
     with closing(sqlite3.connect(path)) as db:

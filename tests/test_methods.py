@@ -161,6 +161,25 @@ def test_single_call_is_one_request_with_the_whole_system_prompt(rise: Program, 
     assert (result.code, result.out) == (0, "42\n")
 
 
+@pytest.mark.parametrize(
+    ("turns", "answers", "votes"),
+    [
+        ("1", ["40"], [("40", 1)]),
+        ("2", ["40", "42"], [("42", 1), ("40", 1)]),  # by confidence
+        ("3", ["40", "42", "42"], [("42", 2), ("40", 1)]),
+    ],
+)
+@pytest.mark.parametrize(("reply", "more"), [(ROUNDS, ()), (CHINESE, ("--language", "zh"))], ids=["en", "zh"])
+def test_rounds_beyond_turns_neither_vote_nor_appear(
+    rise: Program, reply: str, more: tuple[str, ...], turns: str, answers: list[str], votes: list[object]
+) -> None:
+    method = ("--prompt", "single-call", "--turns", turns, *more)
+    result = ask(rise, [reply], *method, "--json")
+    assert [(t["turn"], t["answer"]) for t in result.record["turns"]] == list(enumerate(answers, 1))
+    assert [(vote["answer"], vote["count"]) for vote in result.record["votes"]] == votes
+    assert "3/" not in ask(rise, [reply], *method, "-v").err or turns == "3"
+
+
 def test_single_call_rates_every_round(rise: Program) -> None:
     lines: list[Line] = [ROUNDS, rate(1, 99), rate(2, 10), rate(3, 20)]
     more = ("--prompt", "single-call", "--confidence", "asked", "--json")

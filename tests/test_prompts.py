@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -433,6 +434,14 @@ def test_a_role_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert load_role("./role.md") == load_role(str(tmp_path / "role.md"))
 
 
+def test_a_role_may_be_a_pipe_which_is_read_once() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"):
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(b"\xef\xbb\xbfBe brief.\r\n")
+        assert load_role(f"/dev/fd/{reading}").text == "Be brief."
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -451,6 +460,8 @@ def test_a_role_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("../roles/math", "no role named"),
         ("./latin1.md", r"'latin1\.md' is not UTF-8; save it as UTF-8"),
         ("./huge.md", r"'huge\.md' is larger than 1 MiB"),
+        ("/dev/zero", r"'/dev/zero' is larger than 1 MiB"),
+        ("./loop.md", r"cannot open 'loop\.md': Too many levels"),
         ("~nobody-of-that-name/role.md", "names nobody's home"),
         ("./" + "x" * 300, "cannot open .* too long"),
     ],
@@ -461,6 +472,7 @@ def test_roles_that_cannot_be_read(
     (tmp_path / "role.md").write_text("a role")
     (tmp_path / "latin1.md").write_bytes("Straße".encode("latin-1"))
     (tmp_path / "huge.md").write_text("x" * (1 << 20) + "x")
+    (tmp_path / "loop.md").symlink_to("loop.md")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=said):
         load_role(name)
@@ -578,6 +590,7 @@ BROKEN: list[tuple[dict[str, str | bytes | None], str]] = [
     ({"question.md": None}, r"cannot read '.*question\.md': No such file or directory"),
     ({"revise.md": None}, r"cannot read '.*revise\.md': No such file or directory"),
     ({"question.md": b"Stra\xdfe"}, r"question\.md' is not UTF-8; save it as UTF-8"),
+    ({"revise.md": b"\x7fELF\x01\x00"}, r"revise\.md' holds a NUL byte at position 5; is it a binary file\?"),
     ({"question.md": "x" * (1 << 20) + "x"}, r"question\.md' is larger than 1 MiB"),
     ({"question.md": "one\n{% if %}"}, r"question\.md', line 2: "),
     ({"question.md": "one\n{{ question "}, r"question\.md', line 2: "),

@@ -135,8 +135,21 @@ def test_a_round_keeps_what_it_owes(last: str) -> None:
 def test_there_is_a_most() -> None:
     reply = "\n".join(f"## Round {n}\n{n}" for n in range(1, MOST + 11))
     rounds = split_rounds(reply)
-    assert len(rounds) == MOST
-    assert rounds[:-1] == [str(n) for n in range(1, MOST)]
+    assert rounds == [str(n) for n in range(1, MOST + 1)]
+
+
+@pytest.mark.parametrize(
+    ("most", "rounds"),
+    [(1, ["1"]), (2, ["1", B]), (3, ["1", B, "3"]), (4, ["1", B, "3"]), (50, ["1", B, "3"])],
+)
+def test_rounds_beyond_those_that_were_asked_for_are_left_out(most: int, rounds: list[str]) -> None:
+    english = f"## Round 1\n1\n## Round 2\n{B}\n## Result\n2\n## Round 3\n3"
+    chinese = f"第一轮\n1\n第二轮\n{B}\n结果\n2\n第三轮\n3"
+    for reply in (english, chinese):
+        split = split_rounds(reply, most)
+        # A section that sums up ends the last round that counts, and no other.
+        assert [text.partition("## Result")[0].partition("结果")[0].strip() for text in split] == rounds
+        assert (split[-1] == B) == (most == 2)
 
 
 MARKS = [

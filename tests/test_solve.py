@@ -145,7 +145,7 @@ class Rig:
     sunk: list[Done] = field(default_factory=list)
     deadline: float | None = None
     confidence: str = "stated"
-    rounds: bool = False
+    rounds: int | None = None
 
     def actor(self) -> Actor:
         return Actor(

@@ -62,7 +62,8 @@ def log_show(
         bool, typer.Option("--json", help="Print its record, as rise ask --json does.")
     ] = False,
     svg: Annotated[
-        Path | None, typer.Option("--svg", metavar="FILE", help="Save the transcript as a picture.")
+        Path | None,
+        typer.Option("--svg", metavar="FILE", help="Save the transcript as a picture; '-' is stdout."),
     ] = None,
 ) -> None:
     """Show a run's transcript again.

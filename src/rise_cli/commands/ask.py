@@ -219,7 +219,7 @@ async def _rollout(job: Job, watcher: Watcher, comparer: Comparer, finished: lis
         sink=finished.append,
         judge=job.judge,
         confidence=settings.confidence,
-        rounds=policy.shape is Shape.SINGLE,
+        rounds=policy.turns if policy.shape is Shape.SINGLE else None,
         max_tokens=assembly.reply_limit(job.method, job.at, settings),
         deadline=deadline,
     )

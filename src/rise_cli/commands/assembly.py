@@ -246,9 +246,14 @@ def _protocol_of(settings: Settings, method: Method) -> str:
 
 
 def _digest_of(folder: Path) -> str:
+    """Of the files beside each other: templates have no others. One that cannot be read is none of them,
+    or the protocol would not have loaded."""
     digest = sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        content = path.read_bytes()
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        try:
+            content = path.read_bytes()
+        except OSError:
+            continue
         digest.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode(errors="surrogatepass"))
         digest.update(content)
     return digest.hexdigest()[:12]

@@ -136,7 +136,7 @@ class _Run:
                     sink=lambda done: None,
                     judge=self._plan.judge,
                     confidence=settings.confidence,
-                    rounds=method.policy.shape is Shape.SINGLE,
+                    rounds=method.policy.turns if method.policy.shape is Shape.SINGLE else None,
                     max_tokens=self._plan.max_tokens,
                     deadline=deadline,
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from rise_cli.commands.assembly import Method
@@ -44,15 +45,15 @@ def find(name: str) -> Earlier:
     run = to_trajectory(record)
     if run.end.winner is None:
         raise UsageError(f"the run {entry.id!r} gave no answer that could be taken up; name another run")
-    return Earlier(entry.id, record["model"], record["settings"], run)
+    return Earlier(entry.id, entry.model, record["settings"], run)
 
 
 def inherited(earlier: Earlier, flags: Mapping[str, object], *, same_question: bool) -> dict[str, object]:
     """Return `flags`, with the model, the protocol, the role and the kind of the earlier run where they
     name none.
 
-    Raises UsageError where the protocol was a folder, of which the log knows only the name, and where the
-    address was kept without the secret in it.
+    Raises UsageError where the protocol was a folder, of which the log knows only the name, where the
+    role was a file that is gone or a pipe, and where the address was kept without the secret in it.
     """
     was = earlier.settings
     taken: dict[str, object] = {"role": was.get("role"), "prompt": was.get("protocol")}
@@ -71,6 +72,9 @@ def inherited(earlier: Earlier, flags: Mapping[str, object], *, same_question: b
             f"the run {earlier.id!r} was made with the protocol {taken['prompt']!r}; name its folder "
             "with --prompt"
         )
+    role = taken["role"]
+    if "role" not in given and isinstance(role, str) and "/" in role and not Path(role).is_file():
+        raise UsageError(f"the run {earlier.id!r} was made with the role {role!r}; name it again with --role")
     return {**flags, **{name: value for name, value in taken.items() if value is not None}, **given}
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands.remember import kept
+from rise_cli.commands.wish import STDIO
 from rise_cli.core.controls import printable
 from rise_cli.errors import UsageError
 from rise_cli.history.memory import BATCH, Entry, Hit, Memory
 from rise_cli.history.record import dumps
 from rise_cli.settings import log_path, resolve, working_folder
+from rise_cli.settings.wording import short
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +43,7 @@ def search_entries(words: Sequence[str], limit: int, as_json: bool) -> None:
         hits = memory.search(words, limit)
     _list(hits, as_json)
     if not hits:
-        _say(f"no entry holds {' '.join(words)!r}; a * at the end of a word stands for any ending")
+        _say(f"no entry holds {short(' '.join(words))}; a * at the end of a word stands for any ending")
 
 
 def show_entry(name: str, as_json: bool, picture: Path | None) -> None:
@@ -94,6 +96,18 @@ def _list(hits: Sequence[Hit], as_json: bool) -> None:
 
 
 def _draw(entry: Entry, record: Mapping[str, Any], console: Console) -> None:
+    """Show an entry. Raises UsageError where its record lacks what is shown: it comes from a file, which
+    may be damaged or of another version."""
+    try:
+        _draw_whole(entry, record, console)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"the entry {entry.id!r} cannot be shown ({error!r}): it is damaged, or another version of rise "
+            f"wrote it; `rise log show {entry.id} --json` prints what there is"
+        ) from error
+
+
+def _draw_whole(entry: Entry, record: Mapping[str, Any], console: Console) -> None:
     from rich.text import Text
 
     from rise_cli.history.restore import seconds, to_trajectory
@@ -113,6 +127,9 @@ def _save(entry: Entry, record: Mapping[str, Any], path: Path) -> None:
     from rise_cli.render.svg import svg
 
     image = svg(lambda console: _draw(entry, record, console), title=f"rise log {entry.id}", width=_PICTURE)
+    if str(path) == STDIO:
+        sys.stdout.write(image)
+        return
     try:
         path.write_text(image, encoding="utf-8")
     except OSError as error:

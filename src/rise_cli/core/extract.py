@@ -148,7 +148,8 @@ _TEMPLATE = re.compile(
     rf"[<\[({{⟨]{{1,2}}\s?[^<>\[\](){{}}\n]{{0,60}}\b{_SLOT}\b[^<>\[\](){{}}\n]{{0,60}}[>\])}}⟩]{{1,2}}"
     rf"|(?:\\text\{{)?\s?(?:insert |put |write )?(?:your|the) (?:final |short |own )?{_SLOT}"
     r"(?: (?:here|goes here|only|alone)(?:, one of .{0,90})?)?[.…]{0,3}\}?"
-    r"|[\s._…\-*?]+|\\[lc]?dots|<?/?answer>?\s?|[<\[]?你的答案[>\]]?",
+    r"|[\s._…\-*?]+|\\[lc]?dots|<?/?answer>?\s?"
+    r"|[<\[(（【]?(?:你的|这一轮的|本轮的?)(?:最终)?答案(?:，只写(?:数字|字母)[^\n()（）]{0,90})?[>\])）】]?",
     re.IGNORECASE,
 )
 
@@ -216,7 +217,7 @@ _SENTENCE = re.compile(r"[A-Za-z]{4,}\s[A-Za-z]{2}|" + _DELIMITER.pattern)
 def _formula(text: str) -> str | None:
     """A reply that is one line and no sentence, else the last formula between delimiters."""
     whole = _clean(text) if "\n" not in text and len(text) <= 100 else ""
-    if whole and not _SENTENCE.search(whole):
+    if whole and not whole.endswith((":", "：")) and not _SENTENCE.search(whole):
         return whole
     start, closing, last = 0, "", ""
     for match in _DELIMITER.finditer(text):

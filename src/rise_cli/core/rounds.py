@@ -5,6 +5,10 @@ Rounds count up from 1; a line that does not continue the count is text like any
 prose about a round ("Round 1 was wrong") and what stands in a fenced block of code. What stands before
 round 1 belongs to none, and neither does a last section such as `## Result` or `最终答案：12` once the
 round has said what it owes. What a model thinks aloud in `<think>` tags does not count.
+
+A model that goes on after the last round that was asked for has no more votes than one that stops
+there: those rounds are left out, whatever they say. `--turns 3` is three turns, as it is where each
+is a call of its own.
 """
 
 from __future__ import annotations
@@ -46,19 +50,20 @@ _SURE = re.compile(r"confiden|certainty|置信|信心|把握", re.IGNORECASE)
 _ANSWERED = re.compile(r"answer|答案|\\boxed", re.IGNORECASE)
 
 
-def split_rounds(reply: str) -> list[str]:
-    """The text of each round, its heading left out; the whole reply where there are no rounds."""
+def split_rounds(reply: str, most: int = MOST) -> list[str]:
+    """The text of each of the first `most` rounds, its heading left out; the whole reply where there are
+    no rounds."""
     body = after_thinking(reply)
-    heads = list(_heads(body))
+    heads = list(_heads(body, most + 1))  # one more, which ends the last that counts
     if not heads:
         return [reply]
     ends = [start for start, _ in heads[1:]] + [len(body)]
-    rounds = [body[begin:end].strip() for (_, begin), end in zip(heads, ends, strict=True)]
+    rounds = [body[begin:end].strip() for (_, begin), end in zip(heads, ends, strict=True)][:most]
     return [*rounds[:-1], _without_result(rounds[-1])]
 
 
-def _heads(text: str) -> Iterator[tuple[int, int]]:
-    """Where the heading of each round starts, and where its text begins."""
+def _heads(text: str, most: int) -> Iterator[tuple[int, int]]:
+    """Where the heading of each round starts, and where its text begins; of the first `most` rounds."""
     lines = half_width(text).split("\n")
     fences = sum(_FENCE.match(line) is not None for line in lines)
     if lines and _FENCE.match(text.lstrip()):
@@ -67,7 +72,7 @@ def _heads(text: str) -> Iterator[tuple[int, int]]:
     for line in lines:
         passed += _FENCE.match(line) is not None
         in_code = passed % 2 == 1 and passed < fences  # a fence that is never closed opens nothing
-        if not in_code and count < MOST and (begin := _text_of(line, count + 1)) is not None:
+        if not in_code and count < most and (begin := _text_of(line, count + 1)) is not None:
             count += 1
             yield position, position + begin
         position += len(line) + 1

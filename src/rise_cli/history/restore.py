@@ -52,16 +52,28 @@ def to_trajectory(record: _Json, shape: Shape = Shape.REVISE) -> Trajectory:
     a later version of this program with rules that this one does not know.
     """
     try:
-        problem = _problem(record)
-        policy = _policy(record["settings"], shape)
-        reason = StopReason(record["stop_reason"])
-        same = candidates(record, problem.kind)
-        done = tuple(_dones(record, same))
-    except (LookupError, TypeError, ValueError) as error:
+        return _trajectory(record, shape)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise UsageError(
-            f"the run {record.get('id')!r} cannot be read ({error}); a later version of rise may have "
-            "written it"
+            f"the run {record.get('id')!r} cannot be read ({error}); it is damaged, or a later version of "
+            "rise may have written it"
         ) from error
+
+
+def seconds(record: _Json) -> float:
+    """Return how long the calls took one after the other: of every turn its slowest chain."""
+    slowest: dict[int, float] = {}
+    for turn in record["turns"]:
+        slowest[turn["turn"]] = max(slowest.get(turn["turn"], 0.0), turn["latency_s"] or 0.0)
+    return fsum(slowest.values())
+
+
+def _trajectory(record: _Json, shape: Shape) -> Trajectory:
+    problem = _problem(record)
+    policy = _policy(record["settings"], shape)
+    reason = StopReason(record["stop_reason"])
+    same = candidates(record, problem.kind)
+    done = tuple(_dones(record, same))
     attempts = {attempt.place: attempt for one in done for attempt in one.attempts}
     votes = tuple(_tally(vote, same, attempts) for vote in record["votes"])
     winner = _winner(record["answer"], done, votes)
@@ -73,14 +85,6 @@ def to_trajectory(record: _Json, shape: Shape = Shape.REVISE) -> Trajectory:
             for vote in votes
         )
     return Trajectory(problem, policy, done, Finish(reason, winner, votes))
-
-
-def seconds(record: _Json) -> float:
-    """Return how long the calls took one after the other: of every turn its slowest chain."""
-    slowest: dict[int, float] = {}
-    for turn in record["turns"]:
-        slowest[turn["turn"]] = max(slowest.get(turn["turn"], 0.0), turn["latency_s"] or 0.0)
-    return fsum(slowest.values())
 
 
 def _problem(record: _Json) -> Problem:

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from rise_cli.history.words import Texts, spaced
+from rise_cli.history.words import Texts, joined, spaced
 
 _APPLICATION = 0x5249534D  # "RISM" in ASCII, at a fixed place in the file's header
 
@@ -63,7 +63,17 @@ def _search(db: sqlite3.Connection) -> None:
         index(db, row, texts(json.loads(record)))
 
 
-STEPS = (_entries, _search)
+def _one_form(db: sqlite3.Connection) -> None:
+    """Index again what was indexed before forms of a letter were brought to one."""
+    for (row,) in db.execute("SELECT row FROM entries").fetchall():
+        # From the index itself: an entry that is damaged shall not keep the others from being found.
+        found = db.execute("SELECT question, answer, replies, context FROM words WHERE rowid = ?", (row,))
+        if (old := found.fetchone()) is not None:
+            db.execute("DELETE FROM words WHERE rowid = ?", (row,))
+            index(db, row, Texts(*map(joined, old)))
+
+
+STEPS = (_entries, _search, _one_form)
 
 VERSION = len(STEPS)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
+from stat import S_ISDIR
 
 from rise_cli.errors import UsageError
 
@@ -64,16 +65,34 @@ def is_file(path: Path) -> bool:
         raise UsageError(f"cannot open {str(path)!r}: {error.strerror}") from None
 
 
+def is_readable(path: Path) -> bool:
+    """Whether there is a file, or what can be read once like one: a pipe, `<(…)` in a shell. Raises
+    UsageError where that cannot be told."""
+    try:
+        return not S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        raise UsageError(f"cannot open {str(path)!r}: {error.strerror}") from None
+
+
 def read_text(path: Path) -> str:
     """Return a prompt file's text. Raises UsageError where it cannot be read, is no UTF-8 or is huge."""
     try:
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{str(path)!r} is larger than 1 MiB; a prompt file should not be")
-        return path.read_text(encoding="utf-8-sig")  # some editors put a mark before the text
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        text = content.decode("utf-8-sig")  # some editors put a mark before the text
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{str(path)!r} is not UTF-8; save it as UTF-8") from None
+    if len(content) > _LARGEST:
+        raise UsageError(f"{str(path)!r} is larger than 1 MiB; a prompt file should not be")
+    if "\0" in text:
+        raise UsageError(
+            f"{str(path)!r} holds a NUL byte at position {text.index(chr(0))}; is it a binary file?"
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def unknown(what: str, name: str, known: list[str], otherwise: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rise_cli.core.domain import Kind, Shape
 from rise_cli.errors import UsageError
-from rise_cli.prompts.folder import find, home, is_file, outside, read_text, roles, unknown
+from rise_cli.prompts.folder import find, home, is_readable, outside, read_text, roles, unknown
 from rise_cli.prompts.rules import read_rules
 from rise_cli.prompts.templates import Folder
 
@@ -120,7 +120,7 @@ def load_role(name: str) -> Role:
     """
     shipped = name in roles()
     path = home() / "roles" / f"{name}.md" if shipped else outside(name)
-    if path is None or not is_file(path):
+    if path is None or not is_readable(path):
         raise UsageError(unknown("role", name, roles(), "or the path of a file, such as ./role.md"))
     return Role(read_text(path).strip(), Kind.TEXT if shipped and name in _open_roles() else None)
 

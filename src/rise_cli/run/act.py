@@ -57,8 +57,8 @@ class Setup:
 
     `sink` is given every finished call before it is used. `confidence` says where confidences come
     from: `stated` in the reply, `logprob`, `asked` in a call of its own, or `none`. `rounds`: a reply
-    holds a whole rollout, round by round. `max_tokens` bounds one reply, `deadline` is in seconds on the
-    loop's clock.
+    holds a whole rollout of so many rounds at most. `max_tokens` bounds one reply, `deadline` is in seconds
+    on the loop's clock.
     """
 
     render: Render
@@ -68,7 +68,7 @@ class Setup:
     sink: Sink
     judge: Judge | None = None
     confidence: str = "stated"
-    rounds: bool = False
+    rounds: int | None = None
     max_tokens: int | None = None
     deadline: float | None = None
 
@@ -168,7 +168,8 @@ class Actor:
     def _read(self, problem: Problem, call: Call, result: Completion) -> tuple[Attempt, ...]:
         """Find the answers and the confidences: one, or one for each round that the reply holds. What
         did not end by itself has neither."""
-        rounds = split_rounds(result.reply) if self.setup.rounds else [result.reply]
+        most = self.setup.rounds
+        rounds = [result.reply] if most is None else split_rounds(result.reply, most)
         if result.finish_reason != "stop":
             return (Attempt(call.chain, call.turn, result.reply, None, None, None),)
         return tuple(
