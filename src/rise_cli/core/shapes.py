@@ -61,9 +61,10 @@ def _by_a_person(done: Done) -> bool:
 
 
 def _attempts(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> Iterator[Call]:
-    if any(d.given and d.call.turn == turn for d in done):
+    of_turn = [d for d in done if d.call.turn == turn]
+    if any(d.given for d in of_turn):
         return
-    made = {(d.call.place, d.call.purpose): d for d in done}
+    made = {(d.call.place, d.call.purpose): d for d in of_turn}
     for chain in range(1, policy.samples + 1):
         place = Place(turn, chain)
         if (place, Purpose.ATTEMPT) in made:

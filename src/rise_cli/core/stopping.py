@@ -34,7 +34,7 @@ from rise_cli.core.domain import (
     StopReason,
     Vote,
 )
-from rise_cli.core.shapes import heard, looks_back
+from rise_cli.core.shapes import heard, looks_back, whole
 from rise_cli.core.voting import accepted, eligible, polled, tally
 
 
@@ -80,6 +80,8 @@ def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
     """Why the outside world ends the run, judged by the calls of its last turn, and of ratings, which may
     belong to later rounds of one reply."""
     last = [d for d in done if d.call.turn >= turn]
+    if all(whole(d) for d in last):
+        return None
     kinds = {d.result.kind for d in last if isinstance(d.result, Failure)}
     if any(isinstance(d.result, Completion) and d.result.finish_reason == "budget" for d in last):
         return StopReason.BUDGET
