@@ -54,7 +54,12 @@ def conclude(policy: Policy, done: tuple[Done, ...], reason: StopReason) -> Fini
 
 def _up_to(policy: Policy, done: tuple[Done, ...], turn: int) -> tuple[Done, ...]:
     """The turns up to `turn` of the chains that there are, with whatever belongs to their attempts."""
-    if all(_is_within(policy, d, turn) for d in done):
+    beyond = [
+        d
+        for d in done
+        if d.call.turn > turn or d.call.chain > policy.samples or d.call.purpose is Purpose.SELECT
+    ]
+    if not beyond:
         return done
     places = {d.call.place for d in done if d.call.purpose is Purpose.ATTEMPT and d.call.turn <= turn}
     places |= {a.place for d in done if d.call.place in places for a in d.attempts}
@@ -65,11 +70,6 @@ def _up_to(policy: Policy, done: tuple[Done, ...], turn: int) -> tuple[Done, ...
         and d.call.chain <= policy.samples
         and (d.call.turn <= turn or d.call.place in places)
     )
-
-
-def _is_within(policy: Policy, done: Done, turn: int) -> bool:
-    call = done.call
-    return call.turn <= turn and call.chain <= policy.samples and call.purpose is not Purpose.SELECT
 
 
 def _ending(

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from math import fsum
+from operator import attrgetter
 
 from rise_cli.core.ballots import weights
 from rise_cli.core.domain import Attempt, Done, Place, Policy, Purpose, Tally, Tie, Vote
@@ -28,7 +29,7 @@ from rise_cli.core.selecting import selected
 def accepted(done: Iterable[Done]) -> Attempt | None:
     """The earliest attempt that a check or a person accepted."""
     found = [d.attempts[-1] for d in done if d.verdict and d.verdict.accepted and d.attempts]
-    return min(found, key=lambda a: a.place, default=None)
+    return min(found, key=_place, default=None) if found else None
 
 
 def eligible(done: Iterable[Done]) -> list[Attempt]:
@@ -37,8 +38,11 @@ def eligible(done: Iterable[Done]) -> list[Attempt]:
     Of a reply that holds many rounds the last is what was judged; a rejection is of those of its rounds
     that give the same answer.
     """
-    attempts = (a for d in done for a in d.attempts if a.candidate is not None and not _rejected(a, d))
-    return sorted(attempts, key=lambda a: a.place)
+    attempts = [a for d in done for a in d.attempts if a.candidate is not None and not _rejected(a, d)]
+    return sorted(attempts, key=_place)
+
+
+_place = attrgetter("place")
 
 
 def _rejected(attempt: Attempt, done: Done) -> bool:
@@ -51,7 +55,7 @@ def polled(vote: Vote, attempts: list[Attempt]) -> list[Attempt]:
     if vote not in {Vote.LAST, Vote.FIRST}:
         return attempts
     ordered = attempts if vote is Vote.LAST else attempts[::-1]
-    return sorted({a.chain: a for a in ordered}.values(), key=lambda a: a.place)
+    return sorted({a.chain: a for a in ordered}.values(), key=_place)
 
 
 def rated(done: tuple[Done, ...]) -> tuple[Done, ...]:
