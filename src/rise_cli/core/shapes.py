@@ -95,9 +95,7 @@ def _seen(policy: Policy, problem: Problem, done: tuple[Done, ...], place: Place
     """Which attempts the call at `place` sees."""
     if place.turn == 1 or not looks_back(policy.shape):
         return ()
-    shown = [
-        d for d in done if d.call.purpose is Purpose.ATTEMPT and d.call.turn < place.turn and whole(d)
-    ]
+    shown = [d for d in done if d.call.purpose is Purpose.ATTEMPT and d.call.turn < place.turn and whole(d)]
     kept = heard(shown)
     if policy.shape is Shape.AGGREGATE:
         drawn = _drawn(policy, problem, sorted(d.call.place for d in shown), place)

@@ -6,7 +6,7 @@ The members are those of `history.format`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import cache
 from operator import attrgetter
@@ -60,8 +60,9 @@ def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not k
 ) -> dict[str, object]:
     """Return `trajectory` as plain JSON values, in the format of `Record`.
 
-    `settings` and `extra` must be JSON already (see `as_json`), and are not copied. `error` replaces the reason that is otherwise put
-    together from the failures when there is no answer. `correct` stays null: scoring fills it in.
+    `settings` and `extra` must be JSON already (see `as_json`), and are not copied. `error` replaces the
+    reason that is otherwise put together from the failures when there is no answer. `correct` stays null:
+    scoring fills it in.
     """
     problem, end = trajectory.problem, trajectory.end
     failed = end.winner is None
@@ -94,7 +95,7 @@ def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not k
 
 
 def as_json(value: Any) -> Any:
-    """Return `value` as a reader of its JSON will hold it. Raises ValueError or TypeError for what is none."""
+    """Return `value` as a reader of its JSON holds it. Raises ValueError or TypeError for what is none."""
     return json.loads(json.dumps(value, allow_nan=False))
 
 
@@ -159,13 +160,13 @@ def total(done: Sequence[Done]) -> RecordedTotal:
     known = (
         bool(replies) and len(usages) == len(replies) and not any(one.result.lost_attempts for one in made)
     )
-    sums: Iterable[int | None] = [None] * len(_TOKENS)
+    sums: dict[str, int | None] = dict.fromkeys(_TOKENS)
     if known:
-        sums = map(sum, zip(*map(_tokens, usages), strict=True))
+        sums = dict(zip(_TOKENS, map(sum, zip(*map(_tokens, usages), strict=True)), strict=True))
     purposes: dict[str, int] = {}
     for one in made:
         purposes[one.call.purpose.value] = purposes.get(one.call.purpose.value, 0) + 1
-    return RecordedTotal(len(made), *sums, purposes)
+    return RecordedTotal(requests=len(made), by_purpose=purposes, **sums)
 
 
 def _vote(tally: Tally) -> RecordedVote:
