@@ -84,8 +84,10 @@ def tally(attempts: list[Attempt], tie: Tie, weights: list[float] | None = None)
     for attempt, weight in zip(attempts, weights or [1.0] * len(attempts), strict=True):
         if attempt.candidate is not None:
             ballots.setdefault(attempt.candidate, []).append((attempt, weight))
-    total = fsum(weight for group in ballots.values() for _, weight in group)
+    total = fsum([weight for group in ballots.values() for _, weight in group])
     tallies = [_tally(candidate, group, total) for candidate, group in ballots.items()]
+    if len(tallies) < 2:  # as most often; nothing is to be put in order
+        return tuple(tallies)
     # Rounded, since 0.1 + 0.2 and 0.15 + 0.15 are the same sum to whoever stated them.
     polled_same = {t.candidate: round(t.weight, 9) for t in tallies}
     stated = {c: [a.confidence for a, _ in group] for c, group in ballots.items()}
@@ -102,14 +104,14 @@ def tally(attempts: list[Attempt], tie: Tie, weights: list[float] | None = None)
 
 def _tally(candidate: Place, group: list[tuple[Attempt, float]], total: float) -> Tally:
     stated = [a.confidence for a, _ in group if a.confidence is not None]
-    weight = fsum(weight for _, weight in group)
+    weight = fsum([weight for _, weight in group])
     return Tally(
         candidate=candidate,
         answer=group[0][0].answer or "",
         count=len(group),
         weight=weight,
         share=weight / total,
-        places=tuple(a.place for a, _ in group),
+        places=tuple([a.place for a, _ in group]),
         confidence=fsum(stated) / len(stated) if stated else None,
     )
 

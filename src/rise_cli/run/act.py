@@ -248,7 +248,7 @@ class Actor:
                 )
                 candidate = next(same, attempt.place)
                 founders.setdefault(candidate, answer)
-            joined.append(replace(attempt, candidate=candidate))
+            joined.append(replace(attempt, candidate=candidate) if candidate else attempt)
         return tuple(joined)
 
     def _same(self, answer: str, other: str, kind: Kind, hurried: Callable[[], bool]) -> bool:
