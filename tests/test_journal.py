@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -83,6 +85,43 @@ def test_a_later_reply_takes_the_place_of_an_earlier_one(path: Path) -> None:
     assert (journal.get(key()), len(journal)) == (Completion("c"), 1)
     journal.close(complete=False)
     assert reopened(path, key()) == [Completion("c")]
+
+
+async def test_what_is_kept_together_is_on_disk_when_each_is_told(path: Path, tmp_path: Path) -> None:
+    journal = Journal(path)
+
+    async def keep(number: int) -> list[Completion | None]:
+        await journal.keep(key(str(number)), Completion(str(number)))
+        aside = tmp_path / f"aside-{number}"
+        aside.mkdir()
+        for name in ("", "-wal"):
+            shutil.copy(f"{path}{name}", f"{aside / path.name}{name}")
+        return reopened(aside / path.name, key(str(number)))
+
+    told = await asyncio.gather(*map(keep, range(5)))
+    assert told == [[Completion(str(number))] for number in range(5)]
+    journal.close(complete=False)
+
+
+async def test_a_reply_is_kept_although_its_caller_is_cancelled(path: Path) -> None:
+    journal = Journal(path)
+    keeping = asyncio.create_task(journal.keep(key(), FULL))
+    await asyncio.sleep(0)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert len(journal) == 1
+    journal.close(complete=False)
+    assert reopened(path, key()) == [FULL]
+
+
+async def test_closing_does_not_wait_for_the_loop(path: Path) -> None:
+    journal = Journal(path)
+    keeping = asyncio.create_task(journal.keep(key(), FULL))
+    await asyncio.sleep(0)
+    journal.put(key("q"), FULL)
+    journal.close(complete=False)
+    await keeping
+    assert reopened(path, key(), key("q")) == [FULL, FULL]
 
 
 def test_finished_problems_are_dropped_and_the_file_stays_small(path: Path) -> None:
@@ -261,6 +300,18 @@ def fill(journal: Journal, start: int = 0) -> int:
             journal.put(key(str(number)), Completion("x" * 2000))
     assert raised.value.exit_code == 1
     return len(journal)
+
+
+async def test_a_full_disk_is_told_to_all_that_keep(small_disk: Path) -> None:
+    path = small_disk / "journal"
+    journal = Journal(path)
+    kept = fill(journal)
+    large = Completion("x" * 200_000)
+    told = await asyncio.gather(*(journal.keep(key(n), large) for n in "ab"), return_exceptions=True)
+    assert [type(one) for one in told] == [RiseError, RiseError]
+    assert (len(journal), journal.get(key("a"))) == (kept, None)
+    journal.close(complete=False)
+    assert reopened(path, key("0"), key("b")) == [Completion("x" * 2000), None]
 
 
 def test_a_full_disk_loses_nothing(small_disk: Path) -> None:

@@ -27,9 +27,10 @@ from rise_cli.core.domain import (
     Trajectory,
     Usage,
     Verdict,
+    Vote,
 )
 from rise_cli.history.outcome import cost, why_failed
-from rise_cli.history.record import dumps, schema, to_record, total
+from rise_cli.history.record import as_json, dumps, schema, to_record, total
 
 # The example of the design, verbatim but for its ellipses, and two members that it has gained.
 EXAMPLE = json.loads("""
@@ -290,9 +291,13 @@ def test_every_stop_reason_is_in_the_schema(reason: StopReason) -> None:
     assert record["stop_reason"] == reason.value
 
 
+def test_settings_are_what_a_reader_of_their_text_holds() -> None:
+    assert as_json({"vote": Vote.MAJORITY, "pair": (1, None)}) == {"vote": "majority", "pair": [1, None]}
+
+
 def test_settings_that_are_no_json_fail_at_once() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
-        to_record(run(answered(1, "18")), index=0, model="m", settings={"threshold": float("nan")})
+        as_json({"threshold": float("nan")})
 
 
 HOSTILE = "a\x00\x1b[31m\x7f\x85\x9b2J\u202eb\u2066\u200f\u2028\ud800汉字 é ∑ 😀"

@@ -54,7 +54,7 @@ class Shelf:
     def get(self, key: JournalKey) -> Completion | None:
         return self.kept.get(key)
 
-    def put(self, key: JournalKey, completion: Completion) -> None:
+    async def keep(self, key: JournalKey, completion: Completion) -> None:
         self.kept[key] = completion
 
 

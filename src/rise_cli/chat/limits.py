@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeGuard
@@ -92,26 +91,27 @@ class Limited:
         self._turn = asyncio.Lock()
 
     async def complete(self, request: Request) -> Completion:
-        async with AsyncExitStack() as place:
-            if self._rates is None:
-                await place.enter_async_context(self._limits)
+        if self._rates is None:
+            async with self._limits:
                 return await self._send(request)
-            share = await self._line_up(request, self._rates, place)
-            try:
-                completion = await self._send(request)
-            except ProviderError as error:
-                if not error.billed:
-                    self._rates.settle(share, Usage(0, 0))
-                raise
-            self._rates.settle(share, completion.usage)
-            return completion
+        share = await self._line_up(request, self._rates)
+        try:
+            completion = await self._send(request)
+        except BaseException as error:
+            if isinstance(error, ProviderError) and not error.billed:
+                self._rates.settle(share, Usage(0, 0))
+            await self._limits.__aexit__(type(error), error, error.__traceback__)
+            raise
+        self._rates.settle(share, completion.usage)
+        await self._limits.__aexit__(None, None, None)
+        return completion
 
     async def aclose(self) -> None:
         await self._chat.aclose()
 
-    async def _line_up(self, request: Request, rates: Rates, place: AsyncExitStack) -> Share:
-        """First come, first served: through the rates, and then to a place. Nobody who waits for a rate
-        holds a place, and no burst can gather between the two."""
+    async def _line_up(self, request: Request, rates: Rates) -> Share | None:
+        """First come, first served: through the rates, and then to a place, which is to be left. Nobody who
+        waits for a rate holds a place, and no burst can gather between the two."""
         traffic = self._traffic
         traffic.queued += 1
         try:
@@ -121,7 +121,7 @@ class Limited:
                     share = await rates.take(request)
                 finally:
                     traffic.held = False
-                await place.enter_async_context(self._limits)
+                await self._limits.__aenter__()
         finally:
             traffic.queued -= 1
         return share

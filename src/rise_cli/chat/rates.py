@@ -43,6 +43,11 @@ class Allowance:
         if ceiling is not None:
             self._allow(ceiling)
 
+    @property
+    def unbounded(self) -> bool:
+        """Whether nobody has said anything about it."""
+        return self._per_minute is None and not self._held_until
+
     async def take(self, amount: float) -> None:
         """Wait until `amount` may be used, and use it."""
         loop = asyncio.get_running_loop()
@@ -103,14 +108,20 @@ class Rates:
         self._clock = clock
         self._tokens_a_byte = _TOKENS_A_BYTE
         self._output = _FIRST_OUTPUT
+        self._counted = self._are_bounded()
 
     def hear(self, headers: Iterable[tuple[str, str]]) -> None:
         """Learn from the headers of an answer."""
-        for unit, said in read(headers, self._clock()).items():
-            self._allowances[unit].hear(said, self._longest_hold_s)
+        if told := read(headers, self._clock()):
+            for unit, said in told.items():
+                self._allowances[unit].hear(said, self._longest_hold_s)
+            self._counted = self._are_bounded()
 
-    async def take(self, request: Request) -> Share:
-        """Wait until the call may be made. What it takes is to be settled when it is over."""
+    async def take(self, request: Request) -> Share | None:
+        """Wait until the call may be made. What it takes is to be settled when it is over; None as long
+        as nobody has named a limit."""
+        if not self._counted:
+            return None
         sent = sum(len(message.text.encode(errors="replace")) for message in request.messages)
         output = self._output if request.max_tokens is None else min(self._output, request.max_tokens)
         share = _amounts(sent * self._tokens_a_byte, output) | {"bytes": sent}
@@ -118,9 +129,9 @@ class Rates:
             await allowance.take(share[unit])
         return share
 
-    def settle(self, share: Share, usage: Usage | None) -> None:
-        """Set right what a call took. None: nobody knows, so the estimate stands."""
-        if usage is None:
+    def settle(self, share: Share | None, usage: Usage | None) -> None:
+        """Set right what a call took. No usage: nobody knows, so the estimate stands."""
+        if usage is None or share is None:
             return
         if usage.output_tokens:
             self._output += _NEWEST * (usage.output_tokens - self._output)
@@ -131,6 +142,9 @@ class Rates:
         used["input-tokens"] -= usage.cached_input_tokens
         for unit, allowance in self._allowances.items():
             allowance.correct(used[unit] - share[unit])
+
+    def _are_bounded(self) -> bool:
+        return not all(allowance.unbounded for allowance in self._allowances.values())
 
 
 def _amounts(input_tokens: float, output_tokens: float) -> dict[str, float]:

@@ -33,8 +33,9 @@ class Journal(Protocol):
         """Return the reply that was kept under `key`, if there is one."""
         ...
 
-    def put(self, key: JournalKey, completion: Completion) -> None:
-        """Keep a reply. When this returns, it outlives the process, however that ends."""
+    async def keep(self, key: JournalKey, completion: Completion) -> None:
+        """Keep a reply, even if the caller is cancelled meanwhile. When this returns, it outlives the
+        process, however that ends."""
         ...
 
 
@@ -70,7 +71,7 @@ class Recording:
         completion = await self._chat.complete(request)
         # Nothing may be awaited between the reply and this: a cancellation would lose what was paid for.
         if completion.finish_reason != "budget":
-            self._journal.put(key, completion)
+            await self._journal.keep(key, completion)
         return completion
 
     async def aclose(self) -> None:

@@ -142,9 +142,11 @@ class _Attempt:
 
     async def make(self) -> Completion:
         self.count += 1
-        request, listen = self._request, self._request.listen
-        if listen is not None:
-            request = replace(request, listen=self._noting(listen))
+        request = self._request
+        if (listen := request.listen) is not None:
+            request = Request(
+                request.key, request.messages, request.max_tokens, self._noting(listen), request.restart
+            )
         try:
             completion = await self._chat.complete(request)
         except ProviderError as error:

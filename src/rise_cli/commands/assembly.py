@@ -218,14 +218,16 @@ def room(method: Method, problem: Problem, settings: Settings, given: tuple[Done
 
 
 def recorded_settings(resolved: Resolved, method: Method, model: str, key: str | None) -> dict[str, object]:
-    """The settings as they worked out, for a record: the protocol's own numbers filled in."""
+    """The settings as they worked out, as JSON for a record: the protocol's own numbers filled in."""
+    from rise_cli.history.record import as_json
+
     policy = method.policy
     public = resolved.settings.public(frozenset({key} if key else ()))
     del public["prompt"]
     if resolved.settings.role and "/" in resolved.settings.role:
         # Another folder may have another file of that name.
         public["role"] = str(Path(resolved.settings.role).expanduser().absolute())
-    return {
+    recorded: dict[str, object] = {
         "protocol": _protocol_of(resolved.settings, method),
         **public,
         "model": model,
@@ -237,6 +239,7 @@ def recorded_settings(resolved: Resolved, method: Method, model: str, key: str |
         "kind": method.kind.value,
         "calibration": method.calibration.digest if method.calibration else None,
     }
+    return as_json(recorded)  # type: ignore[no-any-return]
 
 
 def _protocol_of(settings: Settings, method: Method) -> str:

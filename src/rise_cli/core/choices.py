@@ -53,6 +53,11 @@ def fix_kind(kind: Kind, question: str) -> tuple[Kind, tuple[str, ...]]:
 
 
 def _listed(question: str) -> tuple[str, ...]:
+    upper = _upper_case(question) if "A" in question and "B" in question else ()
+    return upper or _lower_case(question)
+
+
+def _upper_case(question: str) -> tuple[str, ...]:
     lines = list(_LINE.finditer(question))
     asked = Counter(match[2] for match in lines if match[3])
     if asked["A"] > 1:  # "A: .. B: .. A: .." is a dialogue
@@ -69,10 +74,12 @@ def _listed(question: str) -> tuple[str, ...]:
         for m in dotted
         if m[1] != "A" or _SENTENCE_START.search(question[max(0, m.start() - 8) : m.start()])
     ]
-    return _run([match[1] for match in starts]) or _lower_case(question)
+    return _run([match[1] for match in starts])
 
 
 def _lower_case(question: str) -> tuple[str, ...]:
+    if question.count("\n") < _FEWEST_LOWER - 1:
+        return ()
     lines = list(_LOWER_LINE.finditer(question))
     if any(_PART.match(match["text"]) for match in lines):
         return ()

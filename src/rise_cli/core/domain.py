@@ -9,7 +9,7 @@ provider's own. Turns and chains count from 1. Unknown is `None`, never a defaul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -179,10 +179,10 @@ class Attempt:
     candidate: Place | None
     confidence: float | None
     entropy: float | None = None
+    place: Place = field(init=False, repr=False, compare=False)
 
-    @property
-    def place(self) -> Place:
-        return Place(self.turn, self.chain)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", Place(self.turn, self.chain))  # asked for again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +215,10 @@ class Call:
     purpose: Purpose = Purpose.ATTEMPT
     sees: tuple[Place, ...] = ()
     critique: Place | None = None
+    place: Place = field(init=False, repr=False, compare=False)
 
-    @property
-    def place(self) -> Place:
-        return Place(self.turn, self.chain)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", Place(self.turn, self.chain))  # asked for again and again
 
 
 @dataclass(frozen=True, slots=True)

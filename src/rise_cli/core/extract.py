@@ -53,6 +53,8 @@ _THINKING = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 
 def after_thinking(reply: str) -> str:
     """`reply` without what is thought aloud in `<think>` tags, or the thought where there is nothing else."""
+    if "<" not in reply:  # as most; looking for it takes a tenth of the time
+        return reply
     end = 0
     for match in _THOUGHT.finditer(reply):
         end = match.end()

@@ -106,6 +106,8 @@ def _last(matches: Iterator[re.Match[str]]) -> Iterator[re.Match[str]]:
 
 
 def _tags(body: str) -> Iterator[str]:
+    if "<" not in body:
+        return iter(())
     spans: deque[tuple[int, int]] = deque(maxlen=_MOST)
     opened: int | None = None
     for match in _TAG.finditer(body):

@@ -18,19 +18,20 @@ A reply that was cut off, refused or lost is never shown: there is nothing in it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 
-from rise_cli.core.domain import Call, Completion, Done, Place, Policy, Problem, Purpose, Shape
+from rise_cli.core.domain import Call, Completion, Done, Place, Policy, Problem, Purpose, Shape, Verdict
 from rise_cli.core.voting import accepted
 
 
 def missing_calls(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> tuple[Call, ...]:
     """The calls of `turn` that can be made now and are not done yet, by chain. Empty: it is whole."""
     attempts = tuple(_attempts(policy, problem, done, turn))
-    # The critiques of all chains first, so that their attempts are read side by side, resumed or not.
-    critiques = tuple(call for call in attempts if call.purpose is Purpose.CRITIQUE)
-    return critiques or attempts or tuple(_ratings(policy, done, turn))
+    if policy.shape is Shape.REFINE:
+        # The critiques of all chains first, so that their attempts are read side by side, resumed or not.
+        attempts = tuple(call for call in attempts if call.purpose is Purpose.CRITIQUE) or attempts
+    return attempts or (tuple(_ratings(policy, done, turn)) if policy.rates else ())
 
 
 def most_seen(policy: Policy, turn: int) -> int:
@@ -54,20 +55,20 @@ def looks_back(shape: Shape) -> bool:
     return shape not in {Shape.INDEPENDENT, Shape.SINGLE}
 
 
-def heard(done: tuple[Done, ...]) -> list[Place]:
+def heard(done: Iterable[Done]) -> list[Place]:
     """The attempts that a person said something about, earliest first."""
-    return sorted(d.call.place for d in done if _by_a_person(d) and whole(d))
+    return sorted([d.call.place for d in done if d.verdict and _by_a_person(d.verdict) and whole(d)])
 
 
-def _by_a_person(done: Done) -> bool:
-    verdict = done.verdict
-    return verdict is not None and verdict.source == "person" and verdict.feedback is not None
+def _by_a_person(verdict: Verdict) -> bool:
+    return verdict.source == "person" and verdict.feedback is not None
 
 
 def _attempts(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> Iterator[Call]:
-    if any(d.given and d.call.turn == turn for d in done):
+    of_turn = [d for d in done if d.call.turn == turn]
+    if any(d.given for d in of_turn):
         return
-    made = {(d.call.place, d.call.purpose): d for d in done}
+    made = {(d.call.place, d.call.purpose): d for d in of_turn}
     for chain in range(1, policy.samples + 1):
         place = Place(turn, chain)
         if (place, Purpose.ATTEMPT) in made:
@@ -84,7 +85,7 @@ def _attempts(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: in
 def _ratings(policy: Policy, done: tuple[Done, ...], turn: int) -> Iterator[Call]:
     """A rating for every answer of the turn; none once an answer is accepted, for it is the last."""
     known = [d for d in done if d.call.turn <= turn and d.call.chain <= policy.samples]
-    if not policy.rates or accepted(known):
+    if accepted(known):
         return
     there = {d.call.place for d in done if d.call.purpose is Purpose.RATE}
     for d in sorted(known, key=lambda d: d.call.place):
@@ -98,22 +99,18 @@ def _seen(policy: Policy, problem: Problem, done: tuple[Done, ...], place: Place
     """Which attempts the call at `place` sees."""
     if place.turn == 1 or not looks_back(policy.shape):
         return ()
-    shown = sorted(
-        d.call.place
-        for d in done
-        if d.call.purpose is Purpose.ATTEMPT and d.call.turn < place.turn and whole(d)
-    )
-    kept = [p for p in heard(done) if p.turn < place.turn]
+    shown = [d for d in done if d.call.purpose is Purpose.ATTEMPT and d.call.turn < place.turn and whole(d)]
+    kept = heard(shown)
     if policy.shape is Shape.AGGREGATE:
-        drawn = _drawn(policy, problem, shown, place)
+        drawn = _drawn(policy, problem, sorted(d.call.place for d in shown), place)
         return (*(p for p in kept if p not in drawn), *drawn)
-    given = {d.call.place for d in done if d.given}
-    own = [p for p in shown if p.chain == place.chain or p in given]
+    mine = [d for d in shown if d.call.chain == place.chain or d.given]
+    own = sorted([d.call.place for d in mine])
     if policy.shape is Shape.DECIDE:
-        open_ones = _in_question([d for d in done if d.call.place in own])
+        open_ones = _in_question(mine)
         return tuple(p for p in own if p in open_ones or p in kept)
     seen = own if policy.window is None else own[-policy.window :] if policy.window else []
-    return tuple(p for p in own if p in seen or p in kept)
+    return tuple(p for p in own if p in seen or p in kept) if kept else tuple(seen)
 
 
 def _in_question(done: list[Done]) -> tuple[Place, ...]:

@@ -36,13 +36,13 @@ from rise_cli.core.domain import (
     StopReason,
     Vote,
 )
-from rise_cli.core.shapes import heard, looks_back
+from rise_cli.core.shapes import heard, looks_back, whole
 from rise_cli.core.voting import accepted, eligible, polled, tally
 
 
 def turns_taken(done: tuple[Done, ...]) -> int:
     """How many whole turns are behind us, given that no turn is half done."""
-    return max((d.call.turn for d in done if d.call.purpose is Purpose.ATTEMPT), default=0)
+    return max([d.call.turn for d in done if d.call.purpose is Purpose.ATTEMPT], default=0)
 
 
 def turns_allowed(policy: Policy) -> int:
@@ -69,7 +69,7 @@ def reason_to_stop(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
 
 def _unanswered(policy: Policy, done: tuple[Done, ...], turn: int) -> bool:
     """Whether a person said something in the last turn that a further one could take up."""
-    return looks_back(policy.shape) and any(p.turn == turn for p in heard(done))
+    return looks_back(policy.shape) and turn in [place.turn for place in heard(done)]
 
 
 def _early(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
@@ -82,6 +82,8 @@ def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
     """Why the outside world ends the run, judged by the calls of its last turn, and of ratings, which may
     belong to later rounds of one reply."""
     last = [d for d in done if d.call.turn >= turn]
+    if all(map(whole, last)):
+        return None
     kinds = {d.result.kind for d in last if isinstance(d.result, Failure)}
     if any(isinstance(d.result, Completion) and d.result.finish_reason == "budget" for d in last):
         return StopReason.BUDGET

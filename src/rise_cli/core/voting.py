@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from math import fsum
+from operator import attrgetter
 
 from rise_cli.core.ballots import weights
 from rise_cli.core.calibration import Breakpoints, calibrated
@@ -29,7 +30,7 @@ from rise_cli.core.selecting import selected
 def accepted(done: Iterable[Done]) -> Attempt | None:
     """The earliest attempt that a check or a person accepted."""
     found = [d.attempts[-1] for d in done if d.verdict and d.verdict.accepted and d.attempts]
-    return min(found, key=lambda a: a.place, default=None)
+    return min(found, key=_place, default=None) if found else None
 
 
 def eligible(done: Iterable[Done]) -> list[Attempt]:
@@ -38,8 +39,11 @@ def eligible(done: Iterable[Done]) -> list[Attempt]:
     Of a reply that holds many rounds the last is what was judged; a rejection is of those of its rounds
     that give the same answer.
     """
-    attempts = (a for d in done for a in d.attempts if a.candidate is not None and not _rejected(a, d))
-    return sorted(attempts, key=lambda a: a.place)
+    attempts = [a for d in done for a in d.attempts if a.candidate is not None and not _rejected(a, d)]
+    return sorted(attempts, key=_place)
+
+
+_place = attrgetter("place")
 
 
 def _rejected(attempt: Attempt, done: Done) -> bool:
@@ -52,7 +56,7 @@ def polled(vote: Vote, attempts: list[Attempt]) -> list[Attempt]:
     if vote not in {Vote.LAST, Vote.FIRST}:
         return attempts
     ordered = attempts if vote is Vote.LAST else attempts[::-1]
-    return sorted({a.chain: a for a in ordered}.values(), key=lambda a: a.place)
+    return sorted({a.chain: a for a in ordered}.values(), key=_place)
 
 
 def rated(done: tuple[Done, ...]) -> tuple[Done, ...]:
@@ -83,8 +87,10 @@ def tally(
     for attempt, weight in zip(attempts, weights or [1.0] * len(attempts), strict=True):
         if attempt.candidate is not None:
             ballots.setdefault(attempt.candidate, []).append((attempt, weight))
-    total = fsum(weight for group in ballots.values() for _, weight in group)
+    total = fsum([weight for group in ballots.values() for _, weight in group])
     tallies = [_tally(candidate, group, total) for candidate, group in ballots.items()]
+    if len(tallies) < 2:  # as most often; nothing is to be put in order
+        return tuple(tallies)
     # Rounded, since 0.1 + 0.2 and 0.15 + 0.15 are the same sum to whoever stated them.
     polled_same = {t.candidate: round(t.weight, 9) for t in tallies}
     stated = {c: [_sure(a, breakpoints) for a, _ in group] for c, group in ballots.items()}
@@ -105,14 +111,14 @@ def _sure(attempt: Attempt, breakpoints: Breakpoints) -> float | None:
 
 def _tally(candidate: Place, group: list[tuple[Attempt, float]], total: float) -> Tally:
     stated = [a.confidence for a, _ in group if a.confidence is not None]
-    weight = fsum(weight for _, weight in group)
+    weight = fsum([weight for _, weight in group])
     return Tally(
         candidate=candidate,
         answer=group[0][0].answer or "",
         count=len(group),
         weight=weight,
         share=weight / total,
-        places=tuple(a.place for a, _ in group),
+        places=tuple([a.place for a, _ in group]),
         confidence=fsum(stated) / len(stated) if stated else None,
     )
 

@@ -1,6 +1,7 @@
 """The journal: every finished call of a run, on disk before it is used.
 
-`kill -9` at any moment loses nothing that `put` returned for: a commit is in the kernel's hands then.
+`kill -9` at any moment loses nothing that `put` or `keep` returned for: a commit is in the kernel's hands
+then. A commit costs as much as ten calls that it holds, so those that finish together share one.
 A power cut may lose the last commits (the file is forced to disk about once in every 30 MB, not with
 every call), and those calls are made again; what is older stays, and the file stays readable.
 
@@ -12,6 +13,7 @@ in memory, which is why there is no index.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -19,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from rise_cli.core.domain import Completion, Usage
 from rise_cli.errors import ConfigurationError, RiseError, UsageError
@@ -43,6 +46,18 @@ _INSERT = "INSERT INTO calls (settings, problem, chain, turn, purpose, completio
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
+_Values = tuple[str, bytes, int, int, str, str]
+"""Of one row, in the order of `_INSERT`."""
+
+
+class _Kept(NamedTuple):
+    """A reply on its way to the disk, and who waits until it is there."""
+
+    key: JournalKey
+    values: _Values
+    committed: asyncio.Future[None]
+
+
 class Journal:
     """The finished calls of one output file. For one thread."""
 
@@ -56,6 +71,7 @@ class Journal:
         # Problem -> the rest of the key -> its row.
         self._rows: dict[str, dict[tuple[str, int, int, str], int]] = {}
         self._dropped: list[int] = []
+        self._kept: list[_Kept] = []  # and not committed yet
         _create(path)
         with self._explained():
             # Autocommit: every statement is on its own, and `BEGIN` is said where it is not.
@@ -70,7 +86,7 @@ class Journal:
 
     def __len__(self) -> int:
         """How many calls it holds."""
-        return sum(map(len, self._rows.values()))
+        return sum(map(len, self._rows.values())) + len(self._kept)
 
     def get(self, key: JournalKey) -> Completion | None:
         """Return the reply that was kept under `key`, if there is one."""
@@ -90,17 +106,23 @@ class Journal:
 
         Raises RiseError, and keeps everything that it had, if the disk is full.
         """
-        settings, problem, chain, turn, purpose = key
-        values = (settings, _blob(problem), chain, turn, purpose, _encode(_written(completion)))
+        self._commit()
         try:
-            row = self._db.execute(_INSERT, values).lastrowid
+            self._note(key, self._insert(_values(key, completion)))
         except sqlite3.Error as error:
             raise self._translated(error) from error
-        assert row is not None  # noqa: S101 - an insert has one
-        rows = self._rows.setdefault(problem, {})
-        if (earlier := rows.get((settings, chain, turn, purpose))) is not None:
-            self._dropped.append(earlier)
-        rows[settings, chain, turn, purpose] = row
+
+    async def keep(self, key: JournalKey, completion: Completion) -> None:
+        """As `put`, in one commit with all that is kept in the same turn of the event loop.
+
+        It is taken in before anything is awaited: a cancellation takes the caller away, not the reply.
+        """
+        loop = asyncio.get_running_loop()
+        kept = _Kept(key, _values(key, completion), loop.create_future())
+        if not self._kept:
+            loop.call_soon(self._commit)
+        self._kept.append(kept)
+        await kept.committed
 
     def forget(self, problem: str) -> None:
         """Drop the calls of `problem`, whatever their settings: its row is safely written.
@@ -120,6 +142,7 @@ class Journal:
     def close(self, complete: bool) -> None:
         """Close the files, and remove them if the run is complete. Calling it twice does no harm."""
         try:
+            self._commit()
             if not complete and self._dropped:
                 self._drop()
         finally:
@@ -158,17 +181,52 @@ class Journal:
             rows = self._rows.setdefault(problem.decode(errors="surrogatepass"), {})
             rows[settings, chain, turn, purpose] = row
 
+    def _insert(self, values: _Values) -> int:
+        row = self._db.execute(_INSERT, values).lastrowid
+        assert row is not None  # noqa: S101 - an insert has one
+        return row
+
+    def _note(self, key: JournalKey, row: int) -> None:
+        settings, problem, chain, turn, purpose = key
+        rows = self._rows.setdefault(problem, {})
+        if (earlier := rows.get((settings, chain, turn, purpose))) is not None:
+            self._dropped.append(earlier)
+        rows[settings, chain, turn, purpose] = row
+
+    def _commit(self) -> None:
+        """Write what is kept, and tell those who wait for that, if only that it failed."""
+        kept, self._kept = self._kept, []
+        if not kept:
+            return
+        try:
+            with self._explained(), self._transaction():
+                rows = [self._insert(one.values) for one in kept]
+        except Exception as error:
+            for one in kept:
+                if not one.committed.done():
+                    one.committed.set_exception(error)
+            return
+        for one, row in zip(kept, rows, strict=True):
+            self._note(one.key, row)
+            if not one.committed.done():
+                one.committed.set_result(None)
+
     def _drop(self) -> None:
-        with self._explained():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany("DELETE FROM calls WHERE row = ?", ((row,) for row in self._dropped))
-                self._db.execute("COMMIT")
-            except sqlite3.Error:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        self._commit()
+        with self._explained(), self._transaction():
+            self._db.executemany("DELETE FROM calls WHERE row = ?", ((row,) for row in self._dropped))
         self._dropped.clear()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -227,9 +285,11 @@ def _unopenable(path: Path, why: str) -> ConfigurationError:
     )
 
 
-def _blob(problem: str) -> bytes:
+def _values(key: JournalKey, completion: Completion) -> _Values:
+    settings, problem, chain, turn, purpose = key
     # An id may hold anything that JSON can, lone surrogates included.
-    return problem.encode(errors="surrogatepass")
+    blob = problem.encode(errors="surrogatepass")
+    return settings, blob, chain, turn, purpose, _encode(_written(completion))
 
 
 def _written(completion: Completion) -> dict[str, object]:

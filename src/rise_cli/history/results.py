@@ -52,13 +52,16 @@ class Results:
     def __contains__(self, id: str) -> bool:  # noqa: A002 - it is one
         return self._done.get(as_bytes(id)) is not None
 
-    def check(self, id: str, question: str) -> None:  # noqa: A002
-        """Raise UsageError where the row of `id` answers another question: the input was edited."""
-        if self._done.get(as_bytes(id)) != digest(as_bytes(question)):
+    def answers(self, id: str, question: str) -> bool:  # noqa: A002
+        """Whether the problem `id` has had its row since an earlier run. Raises UsageError where that row
+        answers another question: the input was edited."""
+        asked = self._done.get(as_bytes(id))
+        if asked is not None and asked != digest(as_bytes(question)):
             raise UsageError(
                 f"the problem {id!r} has a row in {self._name!r} that answers another question; name another "
                 "output with -o, or start over with --overwrite"
             )
+        return asked is not None
 
     @property
     def pending(self) -> int:
@@ -85,7 +88,7 @@ class Results:
             self._append(b"\n")
             tail = b""
         whole = self._size - len(tail)
-        kept: list[tuple[int, int]] = []
+        kept: list[list[int]] = []  # where each part of the file begins and ends
         lines, same = 0, None
         for row in self._rows(whole):
             lines += 1
@@ -95,13 +98,17 @@ class Results:
                 self._compare(row.settings, expected)
                 same = row.settings
             self._note(row)
-            _extend(kept, row)
+            if kept and kept[-1][1] == row.start:
+                kept[-1][1] += row.length
+            else:
+                kept.append([row.start, row.start + row.length])
         if kept:
             self._compare_turns()
         if tail:
             self._cut_off(tail, lines + 1, notice)
-        if sum(length for _, length in kept) < self._size:
-            self._rewrite(kept)
+        spans = [(start, end - start) for start, end in kept]
+        if sum(length for _, length in spans) < self._size:
+            self._rewrite(spans)
 
     def append(self, record: Mapping[str, Any]) -> list[str]:
         """Take a finished row. Return the ids of the rows that are in the file now and were not before:
@@ -274,14 +281,6 @@ def _is_at(fd: int, path: Path) -> bool:
 
 def _index(row: Row) -> int:
     return -1 if row.position is None else row.position
-
-
-def _extend(spans: list[tuple[int, int]], row: Row) -> None:
-    """Add a row to the parts of a file that are kept; neighbours become one part."""
-    if spans and sum(spans[-1]) == row.start:
-        spans[-1] = (spans[-1][0], spans[-1][1] + row.length)
-    else:
-        spans.append((row.start, row.length))
 
 
 def _parts(fd: int, spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:

@@ -23,9 +23,10 @@ from rise_cli.history.format import SCHEMA, RecordedUsage
 
 # How `record.dumps` begins a line. A quotation mark within a string has a backslash before it, so
 # what looks like a key here is one, and the last settings and error of a line are the row's own.
+_STRING = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _HEAD = re.compile(
-    rb'\{"schema": "%s", "id": "((?:[^"\\]|\\.)*)", "index": (\d+|null), "status": "(ok|failed)", '
-    rb'(?:"prior": \[\], )?"question": "((?:[^"\\]|\\.)*)"' % re.escape(SCHEMA.encode())
+    rb'\{"schema": "%s", "id": %s, "index": (\d+|null), "status": "(ok|failed)", '
+    rb'(?:"prior": \[\], )?"question": %s' % (re.escape(SCHEMA.encode()), _STRING, _STRING)
 )
 _SETTINGS = b', "settings": {'
 _ERROR = b', "error": '
@@ -50,6 +51,9 @@ class Row(NamedTuple):
     length: int
 
 
+_ALL_BITS = 0xFFFFFFFFFFFFFFFF
+
+
 class Ids:
     """A map from ids to numbers below 2^63, by a 64-bit digest of the id: Python's own hash, which holds
     for this process alone.
@@ -64,24 +68,21 @@ class Ids:
 
     def add(self, id: bytes, value: int = 0) -> None:  # noqa: A002 - it is one
         """Map `id` to `value`. An id that is there already keeps its value."""
-        part, at, digest = self._find(id)
-        digests = self._digests[part]
+        digest = hash(id) & _ALL_BITS
+        digests = self._digests[digest & 1023]
+        at = bisect_left(digests, digest)
         if at == len(digests) or digests[at] != digest:
             digests.insert(at, digest)
-            self._values[part].insert(at, value)
+            self._values[digest & 1023].insert(at, value)
 
     def get(self, id: bytes) -> int | None:  # noqa: A002
-        part, at, digest = self._find(id)
-        digests = self._digests[part]
-        return self._values[part][at] if at < len(digests) and digests[at] == digest else None
+        digest = hash(id) & _ALL_BITS
+        digests = self._digests[digest & 1023]
+        at = bisect_left(digests, digest)
+        return self._values[digest & 1023][at] if at < len(digests) and digests[at] == digest else None
 
     def __len__(self) -> int:
         return sum(map(len, self._digests))
-
-    def _find(self, id: bytes) -> tuple[int, int, int]:  # noqa: A002
-        digest = hash(id) & 0xFFFFFFFFFFFFFFFF
-        part = digest & 1023
-        return part, bisect_left(self._digests[part], digest), digest
 
 
 def as_bytes(id: str) -> bytes:  # noqa: A002

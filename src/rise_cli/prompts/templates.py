@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,13 +90,27 @@ def fill(template: Template | None, values: dict[str, Any]) -> str:
         return ""
     try:
         # Spaces at the start stay: they may be the indentation of a program, or a column of a table.
-        return template.render(values).lstrip("\n").rstrip()
+        return _rendered(template, values).lstrip("\n").rstrip()
     except TemplateSyntaxError as error:
         raise UsageError(_broken(error)) from None
     except (TemplateError, *_FAULTS) as error:
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f"{f.filename!r}, line {f.lineno}" for f in reversed(frames) if _is_template(f)), "")
         raise UsageError(f"{line or repr(template.filename)}: {error}") from None
+
+
+def _rendered(template: Template, values: dict[str, Any]) -> str:
+    """As `Template.render`, which takes half of its time to put the globals under the values."""
+    try:
+        context = template.new_context({**_globals(template.environment), **values}, shared=True)
+        return "".join(template.root_render_func(context))
+    except Exception:
+        return template.render(values)  # fails again, and says in which line
+
+
+@cache
+def _globals(environment: Environment) -> dict[str, Any]:
+    return dict(environment.globals)
 
 
 def _is_template(frame: traceback.FrameSummary) -> bool:

@@ -145,13 +145,21 @@ class Actor:
             listen=lambda text, reasoning: observer.heard(call, text, reasoning),
             restart=lambda: observer.restarted(call),
         )
-        timer = asyncio.timeout_at(self.setup.deadline)
+        try:
+            if self.setup.deadline is None:
+                return await self.setup.chat.complete(request)
+            return await self._in_time(request, self.setup.deadline)
+        except BudgetExhausted as error:
+            return Failure(StopReason.BUDGET, str(error))
+        except ProviderError as error:
+            return Failure(error.kind, str(error), error.lost_attempts)
+
+    async def _in_time(self, request: Request, deadline: float) -> Completion | Failure:
         sent = False
         try:
-            async with timer:
-                if self.setup.deadline is not None:
-                    # A timeout in the past fires at the first suspension, which a chat may not have.
-                    await asyncio.sleep(0)
+            async with asyncio.timeout_at(deadline) as timer:
+                # A timeout in the past fires at the first suspension, which a chat may not have.
+                await asyncio.sleep(0)
                 sent = True
                 return await self.setup.chat.complete(request)
         except TimeoutError:
@@ -160,10 +168,6 @@ class Actor:
             return Failure(
                 StopReason.DEADLINE, "the deadline passed before the reply was complete", int(sent)
             )
-        except BudgetExhausted as error:
-            return Failure(StopReason.BUDGET, str(error))
-        except ProviderError as error:
-            return Failure(error.kind, str(error), error.lost_attempts)
 
     def _read(self, problem: Problem, call: Call, result: Completion) -> tuple[Attempt, ...]:
         """Find the answers and the confidences: one, or one for each round that the reply holds. What
@@ -245,7 +249,7 @@ class Actor:
                 )
                 candidate = next(same, attempt.place)
                 founders.setdefault(candidate, answer)
-            joined.append(replace(attempt, candidate=candidate))
+            joined.append(replace(attempt, candidate=candidate) if candidate else attempt)
         return tuple(joined)
 
     def _same(self, answer: str, other: str, kind: Kind, hurried: Callable[[], bool]) -> bool:
@@ -254,7 +258,7 @@ class Actor:
 
     def _earlier(self, done: tuple[Done, ...]) -> dict[Place, str]:
         """Each candidate so far with the answer that founded it, earliest first."""
-        attempts = [a for d in done for a in d.attempts] + self._fresh
+        attempts = [*(a for d in done for a in d.attempts), *self._fresh]
         founders = {a.place: a.answer for a in attempts if a.place == a.candidate and a.answer is not None}
         return dict(sorted(founders.items()))
 

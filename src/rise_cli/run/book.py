@@ -52,19 +52,23 @@ class Book:
         and an id of its own; what it raises ends the run."""
         passed = 0
         async for item in items:
-            name = item.id if isinstance(item, Row) else item.name
-            if isinstance(self._out, Results) and name in self._out:
-                if isinstance(item, Row):
-                    self._out.check(name, item.question)
+            if self._has(item):
                 self._note(self._out.skip(item.index))
             elif isinstance(item, BadRow):
-                self.write(bad(item, name))
+                self.write(bad(item, item.name))
             else:
                 yield item
                 continue
             passed += 1
             if passed % _BREATH == 0:
                 await asyncio.sleep(0)
+
+    def _has(self, item: Row | BadRow) -> bool:
+        if not isinstance(self._out, Results):
+            return False
+        return (
+            item.name in self._out if isinstance(item, BadRow) else self._out.answers(item.id, item.question)
+        )
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Write a row, and forget the calls of the rows that are on disk by now."""
