@@ -140,7 +140,7 @@ class _Nursery:
             env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
             self._process = subprocess.Popen(
                 [sys.executable, __file__],
-                env=env, stdin=theirs, stdout=subprocess.DEVNULL, start_new_session=True,
+                env=env, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         atexit.register(self._close)
 

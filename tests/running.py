@@ -183,12 +183,13 @@ class Terminal:
         self._screen.expect(pexpect.EOF)
         self._shown += self._screen.before
         self._screen.close()
+        return checked(Result(self._code(), self._shown.replace(b"\r\n", b"\n"), b""), self._environment)
+
+    def _code(self) -> int:
         if self._child is not None:
-            code = self._child.wait(30)
-        else:
-            code = self._screen.exitstatus
-            code = -self._screen.signalstatus if code is None else code
-        return checked(Result(code, self._shown.replace(b"\r\n", b"\n"), b""), self._environment)
+            return self._child.wait(30)
+        code, number = self._screen.exitstatus, self._screen.signalstatus
+        return int(-number if code is None else code)
 
 
 def at(wire: str, server: Loopback | str, model: str = "m-1") -> tuple[str, ...]:
