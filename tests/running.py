@@ -120,7 +120,7 @@ class Program:
                 out, err = process.communicate(timeout=30)
             finally:
                 process.kill()
-        return checked(Result(process.returncode, out or b"", err or b""), self.env | dict(env or {}))
+        return checked(Result(process.wait(), out or b"", err or b""), self.env | dict(env or {}))
 
     def terminal(
         self, *args: str, columns: int = 80, env: Mapping[str, str] | None = None, shell: str | None = None
