@@ -1,4 +1,4 @@
-"""The two fixtures that every test of the command line takes, and how hypothesis is run.
+"""The two fixtures that every test of the command line takes, and how hypothesis and the collector are run.
 
 `Program` sees nothing of this process's environment; whatever else runs must not find the log of whoever
 runs the tests.
@@ -6,12 +6,14 @@ runs the tests.
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from remembering import remember
 from running import Program
 from wires import WIRES
 
@@ -20,6 +22,14 @@ settings.register_profile("rise", deadline=None, derandomize=True)
 settings.load_profile("rise")
 
 os.environ["RISE_LOG_FILE"] = str(Path(tempfile.gettempdir()) / "rise-tests" / "log.db")
+
+remember()
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

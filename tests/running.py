@@ -6,8 +6,8 @@
 
 A call runs the whole program in this process, with its own arguments, streams, folder and
 environment: loading an SDK takes a second, and only once. `start` and `terminal` run a process of its
-own, for signals, closed streams and terminals. Whatever runs, no key may be on stdout or stderr, and
-no traceback.
+own, for signals and terminals: a fork of one that has loaded everything (see `nursery`), or, where a
+shell starts it, a fresh one. Whatever runs, no key may be on stdout or stderr, and no traceback.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +27,8 @@ from typing import Any
 
 import pexpect
 from loopback import Loopback
+from nursery import RISE, Child, Order, piped, shown
+from pexpect.fdpexpect import fdspawn
 from wires import KEY
 
 from rise_cli.cli import main
@@ -36,8 +37,6 @@ PLAIN_KEY = "Tq7wXz83kLm2Vb90"
 """A key without any of the prefixes by which keys can be told."""
 
 KEYS = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}
-
-RISE = str(Path(sysconfig.get_path("scripts")) / "rise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,9 @@ class Result:
         parsed = json.loads(self.stdout)
         assert isinstance(parsed, dict)
         return parsed
+
+
+Process = subprocess.Popen[bytes] | Child
 
 
 class Program:
@@ -89,37 +91,46 @@ class Program:
         return checked(result, environment)
 
     def start(
-        self, *args: str, env: Mapping[str, str] | None = None, shell: str | None = None, **options: Any
-    ) -> subprocess.Popen[bytes]:
-        """Start a process of its own; stdin is empty unless `options` say otherwise.
+        self, *args: str, env: Mapping[str, str] | None = None, shell: str | None = None, stdin: bool = False
+    ) -> Process:
+        """Start a process of its own; without `stdin` that is an empty one.
 
-        `shell` is a script in which `"$@"` stands for the command line, for redirections.
+        `shell` is a script in which `"$@"` stands for the command line, for redirections and limits.
         """
-        command = ["sh", "-c", shell, "sh", RISE, *args] if shell else [RISE, *args]
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        environment = self.env | dict(env or {})
+        if shell is None:
+            return piped(Order(args, environment, str(self.folder)), stdin=stdin)
         return subprocess.Popen(
-            command, env=self.env | dict(env or {}), cwd=self.folder, **{**streams, **options}
+            ["sh", "-c", shell, "sh", RISE, *args],
+            env=environment,
+            cwd=self.folder,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def run(self, *args: str, env: Mapping[str, str] | None = None, **options: Any) -> Result:
         """Run a process of its own to its end."""
         return self.wait(self.start(*args, env=env, **options), env)
 
-    def wait(self, process: subprocess.Popen[bytes], env: Mapping[str, str] | None = None) -> Result:
+    def wait(self, process: Process, env: Mapping[str, str] | None = None) -> Result:
         """Collect what a started process leaves."""
         with process:
             try:
                 out, err = process.communicate(timeout=30)
             finally:
                 process.kill()
-        return checked(Result(process.returncode, out or b"", err or b""), self.env | dict(env or {}))
+        return checked(Result(process.wait(), out or b"", err or b""), self.env | dict(env or {}))
 
     def terminal(
-        self, *args: str, columns: int = 80, env: Mapping[str, str] | None = None, shell: str = 'exec "$@"'
+        self, *args: str, columns: int = 80, env: Mapping[str, str] | None = None, shell: str | None = None
     ) -> Terminal:
         """Start on a terminal of 24 lines. `shell` as in `start`."""
         environment = self.env | {"TERM": "xterm-256color"} | dict(env or {})
-        child = pexpect.spawn(
+        if shell is None:
+            child, screen = shown(Order(args, environment, str(self.folder), terminal=True), columns)
+            return Terminal(fdspawn(screen, timeout=30), environment, child)
+        spawned = pexpect.spawn(
             "sh",
             ["-c", shell, "sh", RISE, *args],
             env=environment,
@@ -128,52 +139,57 @@ class Program:
             timeout=30,
             echo=False,
         )
-        return Terminal(child, environment)
+        return Terminal(spawned, environment)
 
 
 class Terminal:
     """A program on a terminal. `press` and `enter` are what a person does; `end` waits for the end."""
 
-    def __init__(self, child: Any, environment: Mapping[str, str]) -> None:
-        self._child = child
+    def __init__(self, screen: Any, environment: Mapping[str, str], child: Child | None = None) -> None:
+        self._screen = screen
         self._environment = environment
+        self._child = child
         self._shown = b""
 
     def until(self, text: str) -> None:
         """Wait until the program has shown this text."""
-        self._child.expect_exact(text.encode())
-        self._shown += self._child.before + self._child.after
+        self._screen.expect_exact(text.encode())
+        self._shown += self._screen.before + self._screen.after
 
     def idle(self, seconds: float) -> str:
         """Wait this long and return what was shown in the meantime."""
         time.sleep(seconds)
         with contextlib.suppress(pexpect.TIMEOUT):
-            shown = self._child.read_nonblocking(size=65536, timeout=0)
+            shown = self._screen.read_nonblocking(size=65536, timeout=0)
             self._shown += shown
             return str(shown.decode())
         return ""
 
     def write(self, text: str) -> None:
         """Type this text."""
-        self._child.send(text)
+        self._screen.send(text)
 
     def press(self, key: str) -> None:
         """Press a control key, such as `c` for Ctrl-C."""
-        self._child.sendcontrol(key)
+        self._screen.send(chr(ord(key) & 0x1F))
 
     def enter(self, *lines: str) -> None:
         """Type each line and press Enter."""
         for line in lines:
-            self._child.sendline(line)
+            self._screen.sendline(line)
 
     def end(self) -> Result:
         """Wait for the end; all that was shown is the result's `stdout`."""
-        self._child.expect(pexpect.EOF)
-        self._shown += self._child.before
-        self._child.close()
-        code = self._child.exitstatus
-        code = -self._child.signalstatus if code is None else code
-        return checked(Result(code, self._shown.replace(b"\r\n", b"\n"), b""), self._environment)
+        self._screen.expect(pexpect.EOF)
+        self._shown += self._screen.before
+        self._screen.close()
+        return checked(Result(self._code(), self._shown.replace(b"\r\n", b"\n"), b""), self._environment)
+
+    def _code(self) -> int:
+        if self._child is not None:
+            return self._child.wait(30)
+        code, number = self._screen.exitstatus, self._screen.signalstatus
+        return int(-number if code is None else code)
 
 
 def at(wire: str, server: Loopback | str, model: str = "m-1") -> tuple[str, ...]:

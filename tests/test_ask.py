@@ -265,11 +265,8 @@ def test_the_question_may_be_piped(rise: Program, wire: str, arguments: tuple[st
 
 def test_a_held_open_stdin_is_not_waited_for(rise: Program, wire: str) -> None:
     with Loopback([SURE]) as server:
-        process = rise.start("ask", QUESTION, *at(wire, server), env=KEYS, stdin=subprocess.PIPE)
+        process = rise.start("ask", QUESTION, *at(wire, server), env=KEYS, stdin=True)
         wait_until(lambda: process.poll() is not None)
-        assert process.stdin is not None
-        process.stdin.close()
-        process.stdin = None
         result = rise.wait(process, KEYS)
     assert (result.code, result.out, result.err) == (0, "8\n", "")
 

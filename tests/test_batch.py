@@ -148,7 +148,7 @@ def test_problems_come_from_stdin_and_other_fields(rise: Program) -> None:
 def test_a_pipe_that_waits_holds_nobody_up_and_can_be_interrupted(rise: Program) -> None:
     with Loopback(adding) as server:
         words = ("batch", "-", "-o", "out.jsonl", *at("openai", server), "--turns", "1")
-        process = rise.start(*words, env=KEYS, stdin=-1)
+        process = rise.start(*words, env=KEYS, stdin=True)
         assert process.stdin is not None
         process.stdin.write((json.dumps(sums(1)[0]) + "\n").encode())
         process.stdin.flush()

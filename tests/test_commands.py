@@ -14,7 +14,8 @@ import jsonschema
 import pytest
 import typer
 from loopback import Loopback, Reply, Status
-from running import KEYS, RISE, Program, at
+from nursery import RISE
+from running import KEYS, Program, at
 from wires import KEY
 
 from rise_cli.chat.providers import PROVIDERS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -260,10 +259,7 @@ def test_forty_columns_without_a_moving_cursor(rise: Program) -> None:
 
 
 def test_without_a_terminal_it_says_so(rise: Program) -> None:
-    process = rise.start(
-        "ask", QUESTION, "-i", "-m", "local:", stdin=subprocess.DEVNULL, start_new_session=True
-    )
-    result = rise.wait(process)
+    result = rise.run("ask", QUESTION, "-i", "-m", "local:")
     assert (result.code, result.out) == (2, "")
     assert "--interactive asks a person at the terminal, and there is none" in result.err
 

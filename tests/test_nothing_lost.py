@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 from loopback import Loopback, Reply, Seen, Status
-from nursery import Nursery
 from running import KEYS, Program, at, wait_until
 from test_batch import rows, sums, turns_of, write
 from weather import counting
@@ -63,22 +62,21 @@ def test_20_kills_lose_nothing_and_pay_for_nothing_twice(rise: Program, tmp_path
     def slowly(seen: Seen) -> Reply:
         return Reply(counting(seen).text, delay_s=0.02)
 
-    with Loopback(slowly) as server, Nursery(rise.folder, rise.env | KEYS) as nursery:
+    with Loopback(slowly) as server:
         words = ("batch", "p.jsonl", *at("openai", server), "--turns", "2", "--no-early-stop", "-q")
         words = (*words, "--concurrency", str(width))
         kills: list[tuple[int, set[Place]]] = []
         for kill in range(20):
-            child = nursery.start(*words)
+            child = rise.start(*words, env=KEYS)
             if kill % 2:  # by the clock, which may be before its first call
                 time.sleep(draw.uniform(0.0, 0.25))
             else:  # in the middle of its calls
                 until = len(server.seen) + draw.randint(5, 45)
                 wait_until(lambda n=until: len(server.seen) >= n)  # type: ignore[misc]
-            os.kill(child, signal.SIGKILL)
-            assert nursery.wait() == -signal.SIGKILL
+            child.kill()
+            assert rise.wait(child, KEYS).code == -signal.SIGKILL
             kills.append((len(server.seen), kept(rise.folder, tmp_path / "copy")))
-        nursery.start(*words)
-        assert nursery.wait() == 0
+        assert rise.run(*words, env=KEYS).code == 0
         calls = [asked(seen) for seen in server.seen]
     found = rows(rise)
     assert sorted(row["id"] for row in found) == sorted(f"p{n}" for n in range(problems))
