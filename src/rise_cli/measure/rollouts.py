@@ -84,7 +84,11 @@ def read(path: Path, grade: Grade | None = None) -> Iterator[Rollout]:
     `grade` judges a row again before it is read; without one, what the row says holds. Raises UsageError
     where the file cannot be read or a line is no trajectory, with its number.
     """
+    settings: Mapping[str, Any] = {}
     for record in recorded(path):
+        if record["settings"] == settings:  # of a whole file, mostly: kept once
+            record["settings"] = settings
+        settings = record["settings"]
         yield rollout(grade(record) if grade else record)
 
 
