@@ -15,6 +15,7 @@ COMMANDS = (
     "",
     "ask",
     "batch",
+    "report",
     "log",
     "log list",
     "log show",

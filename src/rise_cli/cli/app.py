@@ -14,6 +14,7 @@ from rise_cli.cli.batching import BATCH_EXAMPLES, batch
 from rise_cli.cli.help import Command, Group, examples
 from rise_cli.cli.logging import log
 from rise_cli.cli.options import OUTPUT, PEOPLE, takes_options
+from rise_cli.cli.reporting import REPORT_EXAMPLES, report
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -159,6 +160,7 @@ def ask(
 
 
 app.command(cls=Command, context_settings=_SETTINGS, epilog=BATCH_EXAMPLES)(batch)
+app.command(cls=Command, context_settings=_SETTINGS, epilog=REPORT_EXAMPLES)(report)
 
 app.add_typer(log, name="log")
 

@@ -57,6 +57,9 @@ _LOOK = {
 SERIES = len(_SERIES)
 """Lines that differ in colour and marker; further ones differ in their dashes."""
 
+SIGNS = "●■▲◆▼✚"
+"""The markers, as a legend in the page shows them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -95,8 +98,9 @@ def lines(told: Told, series: Sequence[Sequence[Point]], x: str, *, whole: bool)
         return drawing.svg()
 
 
-def flips(told: Told, fixed: Sequence[float], broken: Sequence[float]) -> str:
-    """Shares of problems that each step mended (above) and spoiled (below)."""
+def flips(told: Told, names: Sequence[str], fixed: Sequence[float], broken: Sequence[float]) -> str:
+    """Shares of the answers that were mended (above) and spoiled (below), of each of `names`, which are
+    ours."""
     with _figure(told) as drawing:
         axes, steps = drawing.axes, range(1, len(fixed) + 1)
         axes.bar(steps, fixed, width=0.55, color=_GOOD)
@@ -106,9 +110,8 @@ def flips(told: Told, fixed: Sequence[float], broken: Sequence[float]) -> str:
         axes.set_ylim(-most, most)
         axes.yaxis.set_major_formatter(lambda value, _: _percent(abs(value)))
         axes.locator_params(axis="y", nbins=6)
-        axes.set_xticks(list(steps), [f"{step}→{step + 1}" for step in steps])
+        axes.set_xticks(list(steps), names)
         axes.set_xlim(0.4, max(len(fixed), 3) + 0.6)
-        axes.set_xlabel("from turn to turn")
         axes.grid(axis="x", visible=False)
         return drawing.svg()
 

@@ -99,7 +99,9 @@ function select() {
     for (let one = 0; one < counts.length; one += 1) counts[one] += (entry[FLAGS] >> one) & 1;
     if (!mask || entry[FLAGS] & mask) shown.push(position);
   });
-  SETTINGS.flags.forEach((name, one) => { at(`count-${name}`).textContent = number(counts[one]); });
+  SETTINGS.flags.forEach((name, one) => {
+    if (at(`count-${name}`)) at(`count-${name}`).textContent = number(counts[one]);
+  });
   at("count-all").textContent = number(all);
   page = 0;
   draw();
