@@ -63,7 +63,9 @@ def _turn(  # noqa: PLR0913 - what a turn is made of
     chance: random.Random | None = None,
 ) -> dict[str, Any]:
     told = None if answer is None or right is None else float(answer == right)
-    said = text if answer is None else f"{text}\n\nAnswer: {answer}\nConfidence: {round(100 * (sure or 0.8))}%"
+    said = (
+        text if answer is None else f"{text}\n\nAnswer: {answer}\nConfidence: {round(100 * (sure or 0.8))}%"
+    )
     sent, received = 200 + 60 * number, len(said) // 4
     return {
         "chain": 1, "turn": number, "given": False, "reply": said, "reasoning": None, "answer": answer,

@@ -53,7 +53,9 @@ def _replace(out: Path, results: Sequence[Path], title: str | None) -> tuple[int
     """Write beside `out` and put it in its place when it is whole; return problems and bytes."""
     target = Path(os.path.realpath(out))
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name[:80]}.", delete=False) as page:
+        with tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=f".{target.name[:80]}.", delete=False
+        ) as page:
             beside = Path(page.name)
             try:
                 problems = write(results, page, title)

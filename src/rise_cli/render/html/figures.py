@@ -57,7 +57,9 @@ def by_turn(files: Sequence[File]) -> Figure:
         "Some chains stopped early: a turn's own accuracy is of those that went on, and ever right leaves out "
         "turns that nobody took."
     )
-    return Figure("turns", title, (note,) if partial else (), drawing, _legend(named), Table(title, head, rows))
+    return Figure(
+        "turns", title, (note,) if partial else (), drawing, _legend(named), Table(title, head, rows)
+    )
 
 
 def _points(summary: Summary, pattern: str) -> list[Point]:
@@ -87,7 +89,12 @@ def by_cost(files: Sequence[File]) -> Figure:
         (
             file.name,
             [
-                Point((spot.tokens or 0) if counted else spot.calls, spot.right.value, spot.right.low, spot.right.high)
+                Point(
+                    (spot.tokens or 0) if counted else spot.calls,
+                    spot.right.value,
+                    spot.right.low,
+                    spot.right.high,
+                )
                 for spot in file.curve
                 if spot.right.value is not None
             ],
@@ -112,7 +119,8 @@ def by_cost(files: Sequence[File]) -> Figure:
     )
     note = "The vote after each turn or sample, against what a problem has taken by then, input and output."
     head = ("Vote after", "Right (95%)", "Tokens a problem", "Calls a problem")
-    return Figure("cost-curve", title, (note,), drawing, _legend(named), Table(title, head, rows))
+    legend = _legend(named) if len(files) > 1 else ()
+    return Figure("cost-curve", title, (note,), drawing, legend, Table(title, head, rows))
 
 
 def flips(files: Sequence[File]) -> Figure:
@@ -138,7 +146,9 @@ def flips(files: Sequence[File]) -> Figure:
     notes = tuple(f"{file.name}: {text}" if len(files) > 1 else text for file, text in sentences)
     head = ("Step", "Kept right", "Fixed", "Broken", "Kept wrong")
     table = Table(title, head, tuple((name, *_flip_cells(step)) for name, step in rows))
-    return Figure("flips-of-turns", title, notes or ("No chain has two turns to compare.",), drawing, legend, table)
+    return Figure(
+        "flips-of-turns", title, notes or ("No chain has two turns to compare.",), drawing, legend, table
+    )
 
 
 def _of_pairs(step: Step, flips: int) -> float:
@@ -159,14 +169,20 @@ def confidence(files: Sequence[File]) -> Figure:
     title = "Stated confidence"
     named = []
     for file in files:
-        bins = [one for one in file.summary.reliability if one.confidence is not None and one.right.value is not None]
+        bins = [
+            one
+            for one in file.summary.reliability
+            if one.confidence is not None and one.right.value is not None
+        ]
         points = [_point(one.confidence or 0.0, one.right) for one in bins]
         if points:
             named.append((file.name, points))
     drawing = ""
     notes = ("No turn with a known outcome states a confidence.",)
     if named:
-        drawing = charts.reliability(Told("reliability", title, _spoken(named)), [points for _, points in named])
+        drawing = charts.reliability(
+            Told("reliability", title, _spoken(named)), [points for _, points in named]
+        )
         notes = ("On the dotted line, answers are right as often as they say. Below it, they are too sure.",)
     head = ("File", "Off by (ECE)", "Brier", "AUROC", "Within a question (WQD)", "Turns")
     rows = tuple(_confidence_row(file) for file in files)
@@ -192,9 +208,14 @@ def stops(files: Sequence[File]) -> Figure:
         key=lambda reason: -sum(file.summary.stop_reasons.get(reason, 0) for file in files),
     )
     used = sorted({turns for file in files for turns in file.summary.turns_used})
-    rows = [(reason, *(f"{file.summary.stop_reasons.get(reason, 0):,}" for file in files)) for reason in reasons]
+    rows = [
+        (reason, *(f"{file.summary.stop_reasons.get(reason, 0):,}" for file in files)) for reason in reasons
+    ]
     rows += [
-        (f"after {turns} turn{'' if turns == 1 else 's'}", *(f"{file.summary.turns_used.get(turns, 0):,}" for file in files))
+        (
+            f"after {turns} turn{'' if turns == 1 else 's'}",
+            *(f"{file.summary.turns_used.get(turns, 0):,}" for file in files),
+        )
         for turns in used
     ]
     head = ("Reason", *(file.name if len(files) > 1 else "Problems" for file in files))
@@ -207,7 +228,7 @@ def costs(files: Sequence[File]) -> Figure:
     columns = [_spent(file) for file in files]
     names = tuple(columns[0])
     rows = tuple((name, *(column[name] for column in columns)) for name in names)
-    head = ("", *(file.name if len(files) > 1 else "Total" for file in files))
+    head = ("Figure", *(file.name if len(files) > 1 else "Total" for file in files))
     return Figure("costs", title, (), "", (), Table(title, head, rows))
 
 

@@ -42,7 +42,9 @@ def inlined(drawing: str, name: str, title: str, description: str, colors: dict[
         root.insert(0, told)
     # The prefix that the serializer gives to the namespace goes: HTML knows SVG by its tags.
     text = ElementTree.tostring(root, encoding="unicode", default_namespace=None)
-    return re.sub(r"(</?)ns\d+:", r"\1", re.sub(r' xmlns:ns\d+="[^"]*"', "", text)).replace("ns1:href", "href")
+    return re.sub(r"(</?)ns\d+:", r"\1", re.sub(r' xmlns:ns\d+="[^"]*"', "", text)).replace(
+        "ns1:href", "href"
+    )
 
 
 def _unstyle(element: ElementTree.Element, colors: dict[str, str]) -> None:

@@ -83,9 +83,9 @@ def _packed(path: Path, number: int, transcripts: Chunks, index: Chunks) -> Iter
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Short names that tell the files apart."""
-    short = [path.name for path in paths]
-    return short if len(set(short)) == len(short) else [str(path) for path in paths]
+    """Short names that tell the files apart, fit to be shown wherever they come to stand."""
+    short = [visible(path.name) for path in paths]
+    return short if len(set(short)) == len(short) else [visible(path) for path in paths]
 
 
 def _head(files: Sequence[File], title: str, script: str) -> str:
@@ -118,7 +118,7 @@ def _head(files: Sequence[File], title: str, script: str) -> str:
 
 def _script(names: Sequence[str]) -> str:
     """The page's script, as its policy allows it: by its bytes."""
-    settings = {"files": [visible(name) for name in names], "flags": FLAGS, "unsafe": UNSAFE.pattern}
+    settings = {"files": names, "flags": FLAGS, "unsafe": UNSAFE.pattern}
     parts = ['"use strict";', f"const SETTINGS = {in_script(settings)};", *map(_source, _SCRIPTS)]
     return "\n".join(parts)
 
@@ -129,7 +129,9 @@ def visible(text: object) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["visible"] = visible
     return environment
 

@@ -103,10 +103,10 @@ def _within(one: Change, summary: Summary, where: str) -> Said:
 
 def comparisons(files: Sequence[File]) -> Table | None:
     """The pairs behind the verdicts."""
-    rows = [_pairs(f"{one.b} against {one.a}", one) for one in across(files)]
+    rows = [_pairs(f"{one.a} → {one.b}", one) for one in across(files)]
     for file in files:
         where = f", {file.name}" if len(files) > 1 else ""
-        rows += [_pairs(f"{one.b} against {one.a}{where}", one) for one in file.summary.changes]
+        rows += [_pairs(f"{one.a} → {one.b}{where}", one) for one in file.summary.changes]
     rows = [row for row in rows if row[1] != "0"]
     head = ("Comparison", "Problems", "Both right", "Only the first", "Only the second", "Neither")
     return Table("Pairs", (*head, "Difference (95%)", "p"), tuple(rows)) if rows else None
@@ -118,8 +118,7 @@ def _pairs(name: str, one: Change) -> tuple[str, ...]:
     if pairs.difference is not None and pairs.low is not None and pairs.high is not None:
         low, high = 100 * pairs.low, 100 * pairs.high
         difference = f"{100 * pairs.difference:+.1f} ({low:+.1f} to {high:+.1f})"
-    # The second is the one that the comparison is named after: b against a.
-    cells = (pairs.n, pairs.both, pairs.only_b, pairs.only_a, pairs.neither)
+    cells = (pairs.n, pairs.both, pairs.only_a, pairs.only_b, pairs.neither)
     p = "?" if pairs.p is None else "< 0.001" if pairs.p < 0.001 else f"{pairs.p:.3f}"
     return (name, *(f"{cell:,}" for cell in cells), difference, p)
 

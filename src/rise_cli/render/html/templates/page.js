@@ -171,6 +171,16 @@ function step(by) {
   if (shown[opened + by] !== undefined) open(opened + by);
 }
 
+// On paper the dialog, which no browser breaks into pages, gives its content away.
+function toPaper() {
+  if (at("problem").open) at("paper").append(make("h2", {}, at("name").textContent), ...at("transcript").childNodes);
+}
+
+function fromPaper() {
+  at("paper").firstChild?.remove();
+  at("transcript").append(...at("paper").childNodes);
+}
+
 function close() {
   opened = -1;
   record = null;
@@ -208,6 +218,8 @@ async function start() {
   at("problem").addEventListener("close", close);
   at("marking").addEventListener("change", write);
   document.addEventListener("keydown", keys);
+  window.addEventListener("beforeprint", toPaper);
+  window.addEventListener("afterprint", fromPaper);
   for (let part = 0; at(`i${part}`); part += 1) {
     for (const entry of await unpack(at(`i${part}`))) {
       entries.push(entry);
