@@ -8,16 +8,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from rise_cli.history.record import dumps
 
-_WORDS = (
-    "so the train leaves at nine and each of them pays three coins for every apple that is left in the "
-    "basket after lunch which means that we add both halves subtract what was given away check the sum "
-    "again multiply by the number of days and divide the total among all of the children in the class"
-).split()
+_VOCABULARY = 4000
+"""Different words, so that replies are no easier to pack than real ones."""
 
 
 def row(id: str, right: str | None, answers: Sequence[str | None], **given: Any) -> dict[str, Any]:  # noqa: A002
@@ -28,22 +26,33 @@ def row(id: str, right: str | None, answers: Sequence[str | None], **given: Any)
 
 
 def rows(problems: int, turns: int = 5, words: int = 150, seed: int = 0) -> Iterator[dict[str, Any]]:
-    """So many rows: half of the first answers are right, and a tenth of them change from turn to turn."""
+    """So many rows: two of three first answers are right, a seventh of the answers are given anew in each
+    turn, and a quarter of the words."""
     chance = random.Random(seed)
+    spelled = [
+        "".join(chance.choices("etaoinshrdlucmfwyp", k=chance.randint(1, 9))) for _ in range(_VOCABULARY)
+    ]
+    # As in any language, few words make up most of a text.
+    likely = list(accumulate(1 / rank for rank in range(1, _VOCABULARY + 1)))
+
+    def some(many: int) -> list[str]:
+        return chance.choices(spelled, cum_weights=likely, k=many)
+
     for number in range(problems):
         right = str(chance.randrange(1000))
         names = [right, str(chance.randrange(1000)), str(chance.randrange(1000))]
         answer: str | None = chance.choice((right, right, names[1]))
-        text = [chance.choice(_WORDS) for _ in range(words)]
+        text = some(words)
         made = []
         for turn in range(1, turns + 1):
-            if turn > 1 and chance.random() < 0.15:
-                answer = chance.choice((right, right, *names[1:], None))
-                for _ in range(words // 10):
-                    text[chance.randrange(words)] = chance.choice(_WORDS)
+            if turn > 1:
+                for word in some(words // 3):
+                    text[chance.randrange(words)] = word
+                if chance.random() < 0.15:
+                    answer = chance.choice((right, right, *names[1:], None))
             sure = min(0.99, max(0.05, chance.gauss(0.85 if answer == right else 0.7, 0.15)))
             made.append(_turn(turn, answer, right, " ".join(text), round(sure, 2), chance))
-        asked = " ".join(chance.choice(_WORDS) for _ in range(30))
+        asked = " ".join(some(30))
         yield _row(f"p-{number}", right, made) | {"question": f"{asked.capitalize()}?", "index": number}
 
 
@@ -54,7 +63,7 @@ def write(path: Path, made: Iterator[dict[str, Any]] | Sequence[dict[str, Any]])
     return path
 
 
-def _turn(  # noqa: PLR0913 - what a turn is made of
+def _turn(
     number: int,
     answer: str | None,
     right: str | None,

@@ -20,7 +20,7 @@ REPORT_EXAMPLES = examples(
 )
 
 
-def report(  # noqa: PLR0913  (a command's parameters are its options)
+def report(
     results: Annotated[list[Path], typer.Argument(help="Files of rise batch.", show_default=False)],
     out: Annotated[
         str, typer.Option("-o", "--out", metavar="FILE|-", help="Where the page goes; '-' is stdout.")

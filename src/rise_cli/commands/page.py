@@ -62,7 +62,7 @@ def _replace(out: Path, results: Sequence[Path], title: str | None) -> tuple[int
                 page.flush()
                 os.fsync(page.fileno())
                 size = page.tell()
-                os.chmod(page.fileno(), _mode(target))
+                beside.chmod(_mode(target))
                 beside.replace(target)
             except BaseException:
                 beside.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rise_cli.measure.accuracy import Estimate, over
 from rise_cli.measure.majority import upto, voted_right
@@ -23,6 +24,9 @@ class Spot:
 
 Curve = tuple[Spot, ...]
 
+Taken = Callable[[Rollout], list[Turn]]
+"""The turns of a rollout that a vote counts."""
+
 
 def curve(rollouts: Sequence[Rollout]) -> Curve:
     """The votes over all chains up to each turn; over the first so many chains where they have one turn.
@@ -34,24 +38,29 @@ def curve(rollouts: Sequence[Rollout]) -> Curve:
         return ()
     factor = _beyond_attempts(some)
     requests = sum(one.requests for one in some) / max(1, sum(len(one.turns) for one in some))
-    spots = []
-    for name, taken in _steps(some):
-        right = over(some, lambda one, taken=taken: voted_right(taken(one), one.tie))
-        tokens = _mean_tokens([taken(one) for one in some])
-        calls = sum(len(taken(one)) for one in some) / len(some)
-        spots.append(Spot(name, right, calls * requests, None if tokens is None else tokens * factor))
-    return tuple(spots)
+    return tuple(_spot(name, some, taken, requests, factor) for name, taken in _steps(some))
 
 
-def _steps(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, Callable[[Rollout], list[Turn]]]]:
+def _spot(name: str, some: Sequence[Rollout], taken: Taken, requests: float, factor: float) -> Spot:
+    right = over(some, lambda one: voted_right(taken(one), one.tie))
+    tokens = _mean_tokens([taken(one) for one in some])
+    calls = sum(len(taken(one)) for one in some) / len(some)
+    return Spot(name, right, calls * requests, None if tokens is None else tokens * factor)
+
+
+def _steps(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, Taken]]:
     turns = max(one.last for one in rollouts)
     samples = max(len(one.chains) for one in rollouts)
     if turns == 1 and samples > 1:
         for k in range(1, samples + 1):
-            yield f"{k} of {samples} samples", lambda one, k=k: upto(one, 1, one.chains[:k])
+            yield f"{k} of {samples} samples", partial(_samples, k=k)
     else:
         for t in range(1, turns + 1):
-            yield f"turn {t}", lambda one, t=t: upto(one, t)
+            yield f"turn {t}", partial(upto, turns=t)
+
+
+def _samples(rollout: Rollout, k: int) -> list[Turn]:
+    return upto(rollout, 1, rollout.chains[:k])
 
 
 def _mean_tokens(taken: Sequence[Sequence[Turn]]) -> float | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from rise_cli.core.domain import Place
 from rise_cli.measure.rollouts import Rollout
 
 MOST_SEARCHED = 600
@@ -18,12 +19,13 @@ FLAGS = ("right", "wrong", "fixed", "broken", "unresolved", "unknown", "failed")
 """What a problem can be, by the bits of `Entry.flags`, lowest first."""
 
 _TURN = (
-    "chain turn given reply reasoning answer confidence critique feedback reward verdict failure "
-    "finish_reason latency_s usage cost_usd"
-).split()
+    "chain", "turn", "given", "reply", "reasoning", "answer", "confidence", "critique", "feedback", "reward",
+    "verdict", "failure", "finish_reason", "latency_s", "usage", "cost_usd",
+)  # fmt: skip
 _RECORD = (
-    "id question context reference answer stop_reason failure confidence oracle cost_usd error usage model"
-).split()
+    "id", "question", "context", "reference", "answer", "stop_reason", "failure", "confidence", "oracle",
+    "cost_usd", "error", "usage", "model",
+)  # fmt: skip
 
 
 class Entry(NamedTuple):
@@ -104,7 +106,7 @@ def transcript(record: Mapping[str, Any], rollout: Rollout) -> dict[str, Any]:
     shown["extra"] = {name: _text(value) for name, value in rollout.extra.items()}
     shown["turns"] = [
         {name: turn[name] for name in _TURN if turn.get(name) is not None}
-        | {"right": right.get((turn["turn"], turn["chain"]))}
+        | {"right": right.get(Place(turn["turn"], turn["chain"]))}
         for turn in record["turns"]
     ]
     return shown

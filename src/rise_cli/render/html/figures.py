@@ -54,8 +54,8 @@ def by_turn(files: Sequence[File]) -> Figure:
     head = ("Turn", "Alone (95%)", "Vote so far (95%)", "Ever right (oracle)", "Problems")
     partial = any(file.summary.partial for file in files)
     note = (
-        "Some chains stopped early: a turn's own accuracy is of those that went on, and ever right leaves out "
-        "turns that nobody took."
+        "Some chains stopped early: a turn's own accuracy is of those that went on, and ever right "
+        "leaves out turns that nobody took."
     )
     return Figure(
         "turns", title, (note,) if partial else (), drawing, _legend(named), Table(title, head, rows)
@@ -72,7 +72,8 @@ def _points(summary: Summary, pattern: str) -> list[Point]:
 
 
 def _turn_rows(file: File, *, many: bool) -> list[tuple[str, ...]]:
-    summary, rows = file.summary, []
+    summary = file.summary
+    rows: list[tuple[str, ...]] = []
     for turn in range(1, summary.turns + 1):
         alone, vote = summary.figures[f"acc@{turn}"].right, summary.figures[f"m1@t{turn}"].right
         ever = summary.figures[f"p1@t{turn}"].right.value if turn > 1 else alone.value
