@@ -99,7 +99,7 @@ def _head(files: Sequence[File], title: str, script: str) -> str:
         "form-action 'none'",
         "require-trusted-types-for 'script'",
     ))  # fmt: skip
-    known = any(file.summary.graded < file.summary.problems - file.summary.failed for file in files)
+    open_ones = any(file.summary.graded < file.summary.problems - file.summary.failed for file in files)
     pairs = sections.comparisons(files)
     template = _environment().from_string(_source("page.html.j2"))
     return template.render(
@@ -111,7 +111,7 @@ def _head(files: Sequence[File], title: str, script: str) -> str:
         tables=[table for table in (sections.overview(files), pairs) if table],
         figures=figures(files),
         files=[file.name for file in files],
-        states=[state for state in _STATES if state[0] != "unknown" or known],
+        states=[state for state in _STATES if state[0] != "unknown" or open_ones],
         version=version("rise-cli"),
     )
 

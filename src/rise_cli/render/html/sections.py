@@ -34,11 +34,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A verdict on the page. `kind` is `helps`, `hurts` or `unknown`."""
+    """A verdict on the page. `kind` is `helps`, `hurts` or `unknown`; `minor` where others come first."""
 
     kind: str
     word: str
     sentence: str
+    minor: bool = False
 
 
 def about(files: Sequence[File]) -> list[str]:
@@ -98,7 +99,7 @@ def _within(one: Change, summary: Summary, where: str) -> Said:
     kind = verdict.word if verdict.word != "cannot tell" else "unknown"
     word = f"Cannot tell whether {act.lower()} helps" if kind == "unknown" else f"{act} {kind}"
     sentence = verdict.sentence[:1].upper() + verdict.sentence[1:]
-    return Said(kind, word + where, sentence)
+    return Said(kind, word + where, sentence, minor=bool(where))
 
 
 def comparisons(files: Sequence[File]) -> Table | None:

@@ -50,12 +50,13 @@ function row(position) {
   if (entry[TOKENS] !== null) facts.push(counted(entry[TOKENS], "token"));
   if (entry[CONFIDENCE] !== null) facts.push(`${percent(entry[CONFIDENCE])} sure`);
   if (entry[FLAGS] & bit("unresolved")) facts.push("unresolved");
+  if (SETTINGS.files.length > 1) facts.push(SETTINGS.files[entry[FILE]]);
   const button = make("button", { type: "button", class: "row" },
     badge(kind, word),
     make("span", { class: "id", dir: "auto" }, short(entry[ID], 60)),
     make("span", { class: "asked", dir: "auto" }, short(entry[QUESTION], 160)),
-    make("span", { class: "answer", dir: "auto" }, entry[ANSWER] === null ? "no answer" : short(entry[ANSWER], 60)),
-    make("span", { class: "soft" }, facts.join(" · ") + (SETTINGS.files.length > 1 ? ` · ${SETTINGS.files[entry[FILE]]}` : "")),
+    make("span", { class: "answer", dir: "auto" }, short(entry[ANSWER] ?? "no answer", 60)),
+    make("span", { class: "soft" }, facts.join(" · ")),
   );
   button.addEventListener("click", () => open(position));
   return make("li", {}, button);
@@ -122,8 +123,10 @@ async function open(position) {
   const entry = entries[shown[position]];
   const [kind, word] = state(entry);
   at("name").replaceChildren(make("bdi", {}, short(entry[ID], 120)));
-  at("badges").replaceChildren(badge(kind, word), entry[FLAGS] & bit("unresolved") ? badge("unknown", "unresolved") : "");
-  at("where").textContent = `${number(position + 1)} of ${number(shown.length)} · ${SETTINGS.files[entry[FILE]]}`;
+  const unresolved = entry[FLAGS] & bit("unresolved") ? [badge("unknown", "unresolved")] : [];
+  at("badges").replaceChildren(badge(kind, word), ...unresolved);
+  const file = SETTINGS.files[entry[FILE]];
+  at("where").textContent = `${number(position + 1)} of ${number(shown.length)} · ${file}`;
   at("earlier").disabled = position === 0;
   at("later").disabled = position === shown.length - 1;
   if (!at("problem").open) at("problem").showModal();
@@ -173,7 +176,8 @@ function step(by) {
 
 // On paper the dialog, which no browser breaks into pages, gives its content away.
 function toPaper() {
-  if (at("problem").open) at("paper").append(make("h2", {}, at("name").textContent), ...at("transcript").childNodes);
+  if (!at("problem").open) return;
+  at("paper").append(make("h2", {}, at("name").textContent), ...at("transcript").childNodes);
 }
 
 function fromPaper() {
@@ -206,7 +210,9 @@ function keys(event) {
 
 async function start() {
   at("search").addEventListener("input", soon(select));
-  for (const input of document.querySelectorAll("input[name=state]")) input.addEventListener("change", select);
+  for (const input of document.querySelectorAll("input[name=state]")) {
+    input.addEventListener("change", select);
+  }
   at("file")?.addEventListener("change", select);
   at("first").addEventListener("click", () => turn(0));
   at("previous").addEventListener("click", () => turn(page - 1));
@@ -218,6 +224,10 @@ async function start() {
   at("problem").addEventListener("close", close);
   at("marking").addEventListener("change", write);
   document.addEventListener("keydown", keys);
+  if (!window.DecompressionStream) {
+    at("count").textContent = "This browser is too old to unpack the problems.";
+    return;
+  }
   window.addEventListener("beforeprint", toPaper);
   window.addEventListener("afterprint", fromPaper);
   for (let part = 0; at(`i${part}`); part += 1) {
