@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import re
 import sys
 import zlib
@@ -260,6 +261,14 @@ def test_where_no_file_can_be_is_said(rise: Program, out: str) -> None:
     result = rise("report", "r.jsonl", "-o", out)
     assert result.code == 2
     assert f"cannot write the page to {out!r}" in result.err
+
+
+def test_a_device_stays_one(rise: Program) -> None:
+    write(rise.folder / "r.jsonl", rows(1))
+    (rise.folder / "nowhere").symlink_to(os.devnull)
+    result = rise("report", "r.jsonl", "-o", "nowhere")
+    assert (result.code, result.err) == (0, "rise: wrote 'nowhere': 1 problem\n")
+    assert Path(os.devnull).is_char_device()
 
 
 def test_a_file_that_is_not_there_is_named(rise: Program) -> None:

@@ -29,7 +29,8 @@ def report(results: Sequence[Path], out: str, title: str | None, *, show: bool, 
         return
     problems, size = _replace(Path(out), results, title)
     if not quiet:
-        Quiet(sys.stderr).notice(f"wrote {out!r}: {counted(problems, 'problem')}, {size / 1e6:.1f} MB")
+        told = f", {size / 1e6:.1f} MB" if size else ""
+        Quiet(sys.stderr).notice(f"wrote {out!r}: {counted(problems, 'problem')}{told}")
     if show:
         _show(Path(out))
 
@@ -50,9 +51,13 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _replace(out: Path, results: Sequence[Path], title: str | None) -> tuple[int, int]:
-    """Write beside `out` and put it in its place when it is whole; return problems and bytes."""
+    """Write beside `out` and put it in its place when it is whole; return problems and bytes, 0 of them
+    where they went to no file."""
     target = Path(os.path.realpath(out))
     try:
+        if target.exists() and not target.is_file():  # a pipe or a device stays what it is
+            with target.open("wb") as device:
+                return write(results, device, title), 0
         with tempfile.NamedTemporaryFile(
             dir=target.parent, prefix=f".{target.name[:80]}.", delete=False
         ) as page:
