@@ -17,6 +17,7 @@ COMMANDS = (
     "batch",
     "score",
     "calibrate",
+    "report",
     "log",
     "log list",
     "log show",

@@ -1,4 +1,5 @@
-"""Compares the prompts that a wheel carries with those of the source tree, byte by byte.
+"""Compares the prompts and the page's templates that a wheel carries with those of the source tree, byte by
+byte.
 
 python tests/wheel_prompts.py dist/*.whl
 """
@@ -9,21 +10,24 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
-PROMPTS = Path(__file__).parents[1] / "prompts"
+ROOT = Path(__file__).parents[1]
+PROMPTS = ROOT / "prompts"
 PACKED = "rise_cli/_prompts/"
+TEMPLATES = "rise_cli/render/html/templates/"
 
 
-def differences(wheel: Path, prompts: Path = PROMPTS) -> list[str]:
-    """Return one line for each file that the wheel lacks, has in excess, or has with other bytes."""
-    wanted = {path.relative_to(prompts).as_posix(): path.read_bytes() for path in _files(prompts)}
+def differences(wheel: Path, folder: Path = PROMPTS, inside: str = PACKED) -> list[str]:
+    """Return one line for each file of `folder` that the wheel lacks `inside`, has in excess, or has with
+    other bytes."""
+    wanted = {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)}
     with ZipFile(wheel) as archive:
         packed = {
-            name.removeprefix(PACKED): archive.read(name)
+            name.removeprefix(inside): archive.read(name)
             for name in archive.namelist()
-            if name.startswith(PACKED) and not name.endswith("/")
+            if name.startswith(inside) and not name.endswith("/")
         }
     if not wanted:
-        return [f"no prompts in {prompts}"]
+        return [f"no files in {folder}"]
     found = [f"missing: {name}" for name in wanted.keys() - packed.keys()]
     found += [f"in excess: {name}" for name in packed.keys() - wanted.keys()]
     found += [f"different: {name}" for name in wanted.keys() & packed.keys() if wanted[name] != packed[name]]
@@ -38,8 +42,15 @@ def main(wheels: list[str]) -> int:
     if not wheels:
         print(__doc__, file=sys.stderr)
         return 2
-    found = [f"{wheel}: {line}" for wheel in wheels for line in differences(Path(wheel))]
-    print("\n".join(found) or f"{len(_files(PROMPTS))} prompt files, all as in the source tree")
+    pairs = ((PROMPTS, PACKED), (ROOT / "src" / TEMPLATES, TEMPLATES))
+    found = [
+        f"{wheel}: {line}"
+        for wheel in wheels
+        for folder, inside in pairs
+        for line in differences(Path(wheel), folder, inside)
+    ]
+    many = sum(len(_files(folder)) for folder, _ in pairs)
+    print("\n".join(found) or f"{many} files of prompts and templates, all as in the source tree")
     return 1 if found else 0
 
 

@@ -15,6 +15,7 @@ from rise_cli.cli.calibrating import CALIBRATE_EXAMPLES, calibrate
 from rise_cli.cli.help import Command, Group, examples
 from rise_cli.cli.logging import log
 from rise_cli.cli.options import OUTPUT, PEOPLE, takes_options
+from rise_cli.cli.reporting import REPORT_EXAMPLES, report
 from rise_cli.cli.scoring import SCORE_EXAMPLES, score
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -163,6 +164,7 @@ def ask(
 app.command(cls=Command, context_settings=_SETTINGS, epilog=BATCH_EXAMPLES)(batch)
 app.command(cls=Command, context_settings=_SETTINGS, epilog=SCORE_EXAMPLES)(score)
 app.command(cls=Command, context_settings=_SETTINGS, epilog=CALIBRATE_EXAMPLES)(calibrate)
+app.command(cls=Command, context_settings=_SETTINGS, epilog=REPORT_EXAMPLES)(report)
 
 app.add_typer(log, name="log")
 
