@@ -74,7 +74,7 @@ def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not k
         failure=failure(trajectory),
         confidence=end.confidence,
         oracle=oracle,
-        votes=[_vote(tally) for tally in end.votes],
+        votes=[recorded_vote(tally) for tally in end.votes],
         turns=sorted(_turns(trajectory.done), key=lambda turn: (turn.turn, turn.chain)),
         usage=total(trajectory.done),
         cost_usd=cost(trajectory.done),
@@ -155,7 +155,7 @@ def total(done: Sequence[Done]) -> RecordedTotal:
     )
 
 
-def _vote(tally: Tally) -> RecordedVote:
+def recorded_vote(tally: Tally) -> RecordedVote:
     turns = [(place.chain, place.turn) for place in tally.places]
     return RecordedVote(tally.answer, tally.count, tally.weight, tally.share, turns)
 

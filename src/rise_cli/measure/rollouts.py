@@ -7,7 +7,7 @@ goes back to the file. Rows are read one at a time and never written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,24 @@ def read(path: Path, grade: Grade | None = None) -> Iterator[Rollout]:
     `grade` judges a row again before it is read; without one, what the row says holds. Raises UsageError
     where the file cannot be read or a line is no trajectory, with its number.
     """
+    shared = Shared()
     for record in recorded(path):
-        yield rollout(grade(record) if grade else record)
+        yield shared.rollout(grade(record) if grade else record)
+
+
+class Shared:
+    """Makes rollouts of rows, and keeps settings once that many rows have alike."""
+
+    def __init__(self) -> None:
+        self._last: Mapping[str, Any] = {}
+
+    def rollout(self, record: Mapping[str, Any]) -> Rollout:
+        """As the function of that name."""
+        made = rollout(record)
+        if made.settings == self._last:
+            return replace(made, settings=self._last)
+        self._last = made.settings
+        return made
 
 
 def rollout(record: Mapping[str, Any]) -> Rollout:

@@ -22,16 +22,19 @@ finds in each of `attempts`; `answer` in `rate.md` and `replies` in `select.md`.
 """
 
 from rise_cli.prompts.folder import find, home, names, read_text, roles
+from rise_cli.prompts.judging import Judging, load_judging
 from rise_cli.prompts.protocol import Protocol, Role, languages, load, load_role, shared
 from rise_cli.prompts.rendering import messages
 
 __all__ = [
+    "Judging",
     "Protocol",
     "Role",
     "find",
     "home",
     "languages",
     "load",
+    "load_judging",
     "load_role",
     "messages",
     "names",

@@ -2,7 +2,7 @@
 
 Shipped prompts are in the repository's `prompts/` folder and, in an installation, in the package. Every
 folder in there with a `protocol.toml` is a protocol; `roles/` holds roles, `shared/` what every
-protocol has unless it brings a file of that name itself.
+protocol has unless it brings a file of that name itself, `judge/` what a judge of finished runs is asked.
 """
 
 from __future__ import annotations
