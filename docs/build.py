@@ -15,6 +15,7 @@ COMMANDS = (
     "",
     "ask",
     "batch",
+    "eval",
     "log",
     "log list",
     "log show",

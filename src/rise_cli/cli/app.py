@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from rise_cli.cli.batching import BATCH_EXAMPLES, batch
+from rise_cli.cli.evaluating import EVAL_EXAMPLES, evaluate
 from rise_cli.cli.help import Command, Group, examples
 from rise_cli.cli.logging import log
 from rise_cli.cli.options import OUTPUT, PEOPLE, takes_options
@@ -159,6 +160,7 @@ def ask(
 
 
 app.command(cls=Command, context_settings=_SETTINGS, epilog=BATCH_EXAMPLES)(batch)
+app.command("eval", cls=Command, context_settings=_SETTINGS, epilog=EVAL_EXAMPLES)(evaluate)
 
 app.add_typer(log, name="log")
 

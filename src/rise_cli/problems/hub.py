@@ -110,9 +110,7 @@ def _split(where: Place, there: list[str]) -> str:
     if wanted not in there:
         what = f"has no split {wanted!r}" if where.split else "has several splits"
         named = f"{PREFIX}{where.name}:{where.config or ''}:SPLIT"
-        raise UsageError(
-            f"the data set {where.name!r} {what}; name one of {', '.join(there)} as in {named}"
-        )
+        raise UsageError(f"the data set {where.name!r} {what}; name one of {', '.join(there)} as in {named}")
     return wanted
 
 
