@@ -121,7 +121,9 @@ class Run:
         loop, settings = asyncio.get_running_loop(), self._plan.resolved.settings
         deadline = None if settings.deadline is None else loop.time() + settings.deadline
         deadline = self._part.until or deadline
-        way = self.report.way = self._plan.way(watcher.notice, lambda text: self._retried(text, watcher))
+        way = self.report.way = self._plan.way(
+            self._part.once(watcher.notice), lambda text: self._retried(text, watcher)
+        )
         try:
             with opened(self._wish, self._plan, watcher.notice) as files:
                 chat: Chat = way.chat

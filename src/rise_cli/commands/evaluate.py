@@ -124,6 +124,8 @@ class _Contest:
     def go(self) -> int:
         """Run, compare and print."""
         end, last = self._run()
+        if end is End.INTERRUPTED:
+            return last.conclude(end)
         evaluations = self._evaluations()
         if evaluations:
             self._tell(evaluations, complete=end is End.COMPLETE)
@@ -146,9 +148,10 @@ class _Contest:
         until = None if deadline is None else time.monotonic() + deadline
         before: Amount | None = None
         notices: list[str] = []
+        said: set[str] = set()
         for number, (model, entry) in enumerate(grid, 1):
             named = f"{model} {entry.name}" if model and len(self.models) > 1 else entry.name
-            part = Part(f"{named} ({number} of {len(grid)})", until)
+            part = Part(f"{named} ({number} of {len(grid)})", until, said)
             plan = planning.live(self._problems, self._given(model, entry), notices.append, before)
             run = Run(self._problems, self._wished(model, entry), plan, part)
             # What is said of the settings is the same for all.

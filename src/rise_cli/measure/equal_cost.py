@@ -55,6 +55,10 @@ Curve = tuple[Point, ...]
 Measure = Callable[[Point], float | None]
 """What is to be equal."""
 
+CALLS_WITHIN, TOKENS_WITHIN = 1.05, 1.25
+"""How far apart two points may be and count as equal. Calls are whole numbers but for those that failed;
+turns are as long as they are, so that tokens meet nowhere exactly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -90,19 +94,21 @@ def curve(rollouts: Sequence[Rollout], shape: Shape) -> Curve:
     return tuple(_point(rollouts, shape, *cut) for cut in cuts)
 
 
-def at_equal(ours: Curve, theirs: Curve, of: Measure) -> tuple[Point, Point] | None:
-    """The largest point of each that takes no more than the whole of the other. None where one of them takes
-    more from its first point on, or nobody knows what they take."""
-    costs = [[of(point) for point in points] for points in (ours, theirs)]
-    known = [[cost for cost in one if cost is not None] for one in costs]
-    if any(len(one) != len(all_) or not one for one, all_ in zip(known, costs, strict=True)):
+def at_equal(ours: Curve, theirs: Curve, of: Measure, within: float) -> tuple[Point, Point] | None:
+    """The dearest two points of which none takes more than `within` times as much as the other, the closest
+    of several. None where no two come so close, or nobody knows what they take.
+
+    Of two such points, each is the largest of its curve that does not exceed the other one, or that one is.
+    """
+    if any(of(point) is None for point in (*ours, *theirs)):
         return None
-    most = min(one[-1] for one in known) + _SLACK
-    found = [
-        [point for point, cost in zip(points, one, strict=True) if cost <= most]
-        for points, one in zip((ours, theirs), known, strict=True)
-    ]
-    return (found[0][-1], found[1][-1]) if all(found) else None
+    found: list[tuple[float, float, Point, Point]] = []
+    for mine in ours:
+        for other in theirs:
+            low, high = sorted((of(mine) or 0.0, of(other) or 0.0))
+            if low > 0 and high <= low * within + _SLACK:
+                found.append((low, -high / low, mine, other))
+    return max(found, key=lambda pair: pair[:2])[2:] if found else None
 
 
 def _point(rollouts: Sequence[Rollout], shape: Shape, chains: int, turns: int) -> Point:
@@ -130,17 +136,16 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _taken(one: Rollout, kept: Sequence[Turn], shape: Shape) -> Taken:
     """What the turns that are kept took, with their part of the calls that are no attempts."""
-    single = shape is Shape.SINGLE  # of the rounds of one reply, the first stands for the call
-    made = [turn for turn in one.turns if not single or turn.place.turn == 1]
-    held = [turn for turn in kept if not single or turn.place.turn == 1]
-    besides = [fsum(_besides(turn, one, shape) for turn in turns) for turns in (held, made)]
-    part = besides[0] / besides[1] if besides[1] else 0.0
     sent, received = one.input_tokens, one.output_tokens
     total = None if sent is None or received is None else float(sent + received)
+    if len(kept) == len(one.turns):
+        return Taken(one.requests, total, one.cost_usd)
+    besides = [fsum(_besides(turn, one, shape) for turn in turns) for turns in (kept, one.turns)]
+    part = besides[0] / besides[1] if besides[1] else 0.0
     return Taken(
-        len(held) + part * max(one.requests - len(made), 0),
-        _shared(total, _tokens(made), _tokens(held), part),
-        _shared(one.cost_usd, _costs(made), _costs(held), part),
+        len(kept) + part * max(one.requests - len(one.turns), 0),
+        _shared(total, _tokens(one.turns), _tokens(kept), part),
+        _shared(one.cost_usd, _costs(one.turns), _costs(kept), part),
     )
 
 

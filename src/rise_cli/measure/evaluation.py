@@ -12,19 +12,30 @@ from typing import Any
 
 from rise_cli.core.domain import Shape
 from rise_cli.measure.accuracy import Estimate, ever_of, ever_right, over
-from rise_cli.measure.equal_cost import Curve, Measure, Point, at_equal, calls, curve, tokens
+from rise_cli.measure.equal_cost import (
+    CALLS_WITHIN,
+    TOKENS_WITHIN,
+    Curve,
+    Measure,
+    Point,
+    at_equal,
+    calls,
+    curve,
+    tokens,
+)
 from rise_cli.measure.majority import any_right
 from rise_cli.measure.recommend import Contender, Recommendation, recommend
 from rise_cli.measure.rollouts import Rollout
 from rise_cli.measure.spending import Spending, spent
 from rise_cli.measure.summary import Change, change
 
-EQUAL_CALLS, EQUAL_TOKENS, FIRST_TURN, FULL = "equal calls", "equal tokens", "one call", "full size"
+EQUAL_CALLS, EQUAL_TOKENS, FIRST_TURN, FULL = "equal calls", "equal tokens", "any cost", "full size"
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Two points side by side; `at` says in which respect they are comparable. `theirs` is the baseline's."""
+    """Two points side by side; `at` says in which respect they are comparable, if in any. `theirs` is the
+    baseline's."""
 
     at: str
     ours: Point
@@ -165,9 +176,12 @@ def _oracle(one: Contender, turns: int) -> Estimate:
 def _matches(one: Contender, baseline: Contender, turns: int) -> list[Match]:
     found: list[Match] = []
     if one is not baseline:
-        respects: tuple[tuple[str, Measure], ...] = ((EQUAL_CALLS, calls), (EQUAL_TOKENS, tokens))
-        for at, of in respects:
-            if (points := at_equal(one.curve, baseline.curve, of)) is not None:
+        respects: tuple[tuple[str, Measure, float], ...] = (
+            (EQUAL_CALLS, calls, CALLS_WITHIN),
+            (EQUAL_TOKENS, tokens, TOKENS_WITHIN),
+        )
+        for at, of, within in respects:
+            if (points := at_equal(one.curve, baseline.curve, of, within)) is not None:
                 ours, theirs = points
                 found.append(_match(at, (one.name, ours), (baseline.name, theirs)))
     first, last = one.curve[0], one.curve[-1]

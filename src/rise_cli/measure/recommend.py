@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import fsum
+from math import inf
 
 from rise_cli.core.domain import Call, Completion, Done, Failure, Policy, Shape, StopReason, Vote
 from rise_cli.core.stopping import reason_to_stop
 from rise_cli.core.voting import elect
+from rise_cli.measure.accuracy import turns_asked
 from rise_cli.measure.equal_cost import Curve, Point
 from rise_cli.measure.paired import compare
 from rise_cli.measure.rollouts import Rollout, Turn
 
-# The lowest first: of thresholds that save the same, the one that is easiest to reach.
 _THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 _LOOKING_BACK = {Shape.REVISE, Shape.REFINE}
 
@@ -119,28 +119,39 @@ def _options(chosen: Candidate) -> dict[str, object]:
     one, point = chosen.contender, chosen.point
     options: dict[str, object] = {"prompt": one.name}
     if one.shape is not Shape.INDEPENDENT:
-        options["turns"] = point.turns
+        # A reply may hold fewer rounds than it was allowed to.
+        asked = turns_asked(one.rollouts[0]) if one.shape is Shape.SINGLE else 0
+        options["turns"] = max(point.turns, asked)
     if one.shape in {Shape.INDEPENDENT, Shape.AGGREGATE}:
         options["samples"] = point.chains
     options["vote"] = chosen.vote.value
     if one.shape in _LOOKING_BACK and point.chains == 1 and point.turns > 1:
-        threshold = _threshold(one, point, chosen.vote)
-        options |= {"early_stop": False} if threshold is None else {"threshold": threshold}
+        options |= _stopping(one, point, chosen.vote)
     return options
 
 
-def _threshold(one: Contender, point: Point, vote: Vote) -> float | None:
-    """The threshold that saves the most turns and loses no right answer; None where each loses some."""
+def _stopping(one: Contender, point: Point, vote: Vote) -> dict[str, object]:
+    """The threshold that saves the most turns and loses no right answer, the highest of several; nothing
+    where none saves any and the usual one does no harm; and no stop where each does some."""
     whole = sum(right is True for right in point.right.values())
-    best: tuple[float, float] | None = None
+    never = Policy(shape=one.shape, turns=point.turns, vote=vote, threshold=inf)
+    harmless: dict[float, int] = {}
     for threshold in _THRESHOLDS:
-        policy = Policy(shape=one.shape, turns=point.turns, vote=vote, threshold=threshold)
-        ends = [replayed(rollout, policy) for rollout in one.rollouts]
-        if sum(right is True for right, _ in ends) >= whole:
-            taken = fsum(turns for _, turns in ends)
-            if best is None or taken < best[0]:
-                best = (taken, threshold)
-    return None if best is None else best[1]
+        right, taken = _counted(one, replace(never, threshold=threshold))
+        if right >= whole:
+            harmless[threshold] = taken
+    if not harmless:
+        return {"early_stop": False}
+    best = min(harmless, key=lambda threshold: (harmless[threshold], -threshold))
+    if harmless[best] == _counted(one, never)[1] and Policy().threshold in harmless:
+        return {}
+    return {"threshold": best}
+
+
+def _counted(one: Contender, policy: Policy) -> tuple[int, int]:
+    """How many problems are right under these rules, and how many turns all of them take."""
+    ends = [replayed(rollout, policy) for rollout in one.rollouts]
+    return sum(right is True for right, _ in ends), sum(turns for _, turns in ends)
 
 
 def _elected(rollout: Rollout, point: Point, vote: Vote) -> bool | None:

@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from rise_cli.core.controls import printable
+from rise_cli.core.domain import Shape
 from rise_cli.measure.accuracy import Estimate
-from rise_cli.measure.evaluation import Evaluation, Match, Outcome
+from rise_cli.measure.evaluation import EQUAL_TOKENS, Evaluation, Match, Outcome
 from rise_cli.render.amounts import counted, money, percent
 
 _WIDE = 76  # from here on there is room for intervals
@@ -54,7 +55,7 @@ def _accuracies(evaluation: Evaluation, width: int) -> str:
         for one in evaluation.outcomes
     ]
     notes = list(_notes(evaluation, wide))
-    return _table(["right", *head], rows) + "".join(_wrapped(note, width, "") for note in notes)
+    return _table(["accuracy", *head], rows) + "".join(_wrapped(note, width, "") for note in notes)
 
 
 def _notes(evaluation: Evaluation, wide: bool) -> Iterator[str]:
@@ -64,8 +65,10 @@ def _notes(evaluation: Evaluation, wide: bool) -> Iterator[str]:
         yield "In brackets: 95% intervals. Only an oracle could pick the turn that p1 counts."
     for one in evaluation.outcomes:
         full = one.full
-        if one.sequential is not None and (full.chains, full.turns) != (1, evaluation.turns):
-            yield f"{_name(one.name)} is {full.name}: {full.chains} chains of {full.turns} turns."
+        if full.chains > 1 and one.sequential is not None:
+            yield f"{_name(one.name)} is {full.name}: {full.chains} chains of {counted(full.turns, 'turn')}."
+        elif one.shape is Shape.SINGLE and full.turns < evaluation.turns:
+            yield f"No reply of {_name(one.name)} held more than {counted(full.turns, 'round')}."
         elif one.parallel is not None:
             yield f"Of {_name(one.name)}, p counts any of its {evaluation.turns} chains."
 
@@ -102,6 +105,8 @@ def _verdicts(evaluation: Evaluation, width: int) -> str:
         lines += f"{_name(one.name)}: {word}\n"
         for match in one.matches:
             lines += _wrapped(f"at {match.at}: {match.change.verdict.sentence}{_taken(match)}", width, "  ")
+        if one.name != evaluation.baseline and not any(m.at == EQUAL_TOKENS for m in one.matches):
+            lines += _wrapped(f"at {EQUAL_TOKENS}: no sizes of both take about as many.", width, "  ")
         if one.unreadable:
             lines += _wrapped(f"{percent(one.unreadable)} of its replies held no answer.", width, "  ")
     return lines
