@@ -100,7 +100,9 @@ def test_the_table_names_every_protocol_at_its_size(rise: Program) -> None:
     # A call is $0.00014: 3 calls, of which all problems come out right; of the samples half.
     assert re.search(r"^introspect +3\.0 +360 +360 +\$0\.0004 +\$0\.0004$", result.out, re.M)
     assert re.search(r"^sample +4\.0 +480 +960 +\$0\.0006 +\$0\.0011$", result.out, re.M)
-    assert "rise ask QUESTION -m openai:m-1 --prompt" in result.out
+    assert re.search(
+        r"^  rise ask QUESTION -m openai:m-1 --base-url http\S+ --prompt sample", result.out, re.M
+    )
     assert all(len(line) <= 80 for line in result.out.splitlines() if "rise ask" not in line)
     narrow = rise("eval", "p.jsonl", "--turns", "3", "-m", "openai:m-1", *BOTH, env={**KEYS, "COLUMNS": "40"})
     assert all(len(line) <= 40 for line in narrow.out.splitlines() if "rise ask" not in line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,14 +13,14 @@ from rise_cli.errors import UsageError
 from rise_cli.measure.evaluation import Evaluation
 from rise_cli.measure.recommend import Recommendation
 from rise_cli.settings.files import METHOD, PROJECT_FILE
+from rise_cli.settings.redaction import redacted
 
 # Method options that bound this run, and are no part of how a question is worked on.
 _OF_THE_RUN = {"max_cost", "max_tokens_total", "deadline", "timeout", "seed", "turns", "samples"}
 
 
 def check(path: Path, there: Sequence[Entry], flags: Mapping[str, object], *, overwrite: bool) -> None:
-    """Find now what would keep the options from being saved after everything is paid for. A file that may be
-    replaced goes, so that the same command goes on after an interruption."""
+    """Find now what would keep the options from being saved after everything is paid for. Leaves no file."""
     folders = [entry.prompt for entry in there if "/" in entry.prompt]
     role = flags.get("role")
     if isinstance(role, str) and "/" in role:
@@ -31,6 +32,8 @@ def check(path: Path, there: Sequence[Entry], flags: Mapping[str, object], *, ov
         )
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {str(path.parent)!r} to save the options in; make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{str(path)!r} may not be written; name another file with --save")
     if path.is_dir():
         raise UsageError(f"{str(path)!r} is a folder; name a file, such as {str(path / PROJECT_FILE)!r}")
     if path.exists() and not overwrite:
@@ -54,6 +57,8 @@ def command(evaluation: Evaluation, flags: Mapping[str, object], model: str | No
     words = ["rise", "ask", "QUESTION"]
     if model is not None:
         words += ["-m", model]
+    if flags.get("base_url"):
+        words += ["--base-url", str(redacted(flags["base_url"]))]
     for name, value in options(evaluation.recommended, flags).items():
         option = name.replace("_", "-")
         if isinstance(value, bool):

@@ -45,7 +45,7 @@ def on_hub(path: str) -> bool:
 def stem(path: str) -> str:
     """What files that are made of a data set are called after: `gsm8k-main` for hf:openai/gsm8k:main."""
     name, *rest = path.removeprefix(PREFIX).split(":")
-    words = [Path(name).stem or "problems", *filter(None, rest)]
+    words = [Path(name).stem.strip(".") or "problems", *filter(None, rest)]
     return "-".join(re.sub(r"[^\w.-]+", "-", word) for word in words)
 
 
@@ -54,7 +54,7 @@ def contents(path: str, *, plain: bool) -> Iterator[Content]:
 
     Raises UsageError where it cannot be loaded, and ConfigurationError where `datasets` is not installed.
     """
-    found = _loaded(place(path))
+    found = _found(path)
     preset = None if plain else preset_for(frozenset(found.column_names))
     for record in found:
         # What no file of problems could hold (an image, a date) is kept as what it is called.
@@ -64,7 +64,7 @@ def contents(path: str, *, plain: bool) -> Iterator[Content]:
 
 def size(path: str) -> int:
     """How many records there are. Raises as `contents`."""
-    return len(_loaded(place(path)))
+    return len(_found(path))
 
 
 def place(path: str) -> Place:
@@ -74,6 +74,16 @@ def place(path: str) -> Place:
         raise UsageError(f"{path!r} is no data set; write hf:NAME, hf:NAME:CONFIG or hf:NAME:CONFIG:SPLIT")
     config, split = (*rest, "", "")[:2]
     return Place(name, config or None, split or None)
+
+
+def _found(path: str) -> Any:
+    where = place(path)
+    try:
+        local = Path(where.name).expanduser()
+    except RuntimeError:
+        raise UsageError(f"the ~ in {where.name!r} names nobody's home; write the path out") from None
+    # What is loaded is kept by its name, which must then mean the same everywhere.
+    return _loaded(where._replace(name=str(local.absolute())) if local.exists() else where)
 
 
 @lru_cache(maxsize=1)  # counted, measured and read one after the other
@@ -86,7 +96,7 @@ def _loaded(where: Place) -> Any:
     import datasets
 
     _hush(datasets)
-    local = Path(where.name).expanduser()
+    local = Path(where.name)
     try:
         if local.is_file():
             found = datasets.load_dataset(_builder(local), data_files=str(local))
