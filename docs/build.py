@@ -16,6 +16,7 @@ COMMANDS = (
     "ask",
     "batch",
     "eval",
+    "score",
     "log",
     "log list",
     "log show",

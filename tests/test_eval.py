@@ -101,7 +101,7 @@ def test_the_table_names_every_protocol_at_its_size(rise: Program) -> None:
     assert re.search(r"^introspect +3\.0 +360 +360 +\$0\.0004 +\$0\.0004$", result.out, re.M)
     assert re.search(r"^sample +4\.0 +480 +960 +\$0\.0006 +\$0\.0011$", result.out, re.M)
     assert re.search(
-        r"^  rise ask QUESTION -m openai:m-1 --base-url http\S+ --prompt sample", result.out, re.M
+        r"^  rise ask QUESTION -m openai:m-1 --base-url http\S+ --prompt introspect", result.out, re.M
     )
     assert all(len(line) <= 80 for line in result.out.splitlines() if "rise ask" not in line)
     narrow = rise("eval", "p.jsonl", "--turns", "3", "-m", "openai:m-1", *BOTH, env={**KEYS, "COLUMNS": "40"})

@@ -15,6 +15,7 @@ from rise_cli.cli.evaluating import EVAL_EXAMPLES, evaluate
 from rise_cli.cli.help import Command, Group, examples
 from rise_cli.cli.logging import log
 from rise_cli.cli.options import OUTPUT, PEOPLE, takes_options
+from rise_cli.cli.scoring import SCORE_EXAMPLES, score
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -161,6 +162,7 @@ def ask(
 
 app.command(cls=Command, context_settings=_SETTINGS, epilog=BATCH_EXAMPLES)(batch)
 app.command("eval", cls=Command, context_settings=_SETTINGS, epilog=EVAL_EXAMPLES)(evaluate)
+app.command(cls=Command, context_settings=_SETTINGS, epilog=SCORE_EXAMPLES)(score)
 
 app.add_typer(log, name="log")
 

@@ -78,16 +78,26 @@ OPTIONS = (
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command`, which ends in `**flags`, every option of the table as a keyword."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    own = [p.replace(kind=p.KEYWORD_ONLY) for p in own]
-    shared = [
-        inspect.Parameter(o.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(o))
-        for o in OPTIONS
-    ]
-    command.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in [*own, *shared]} | {"return": None}
-    return command
+    return taking(*(option.name for option in OPTIONS))(command)
+
+
+def taking(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator as `takes_options`, for the options of these names alone."""
+    given = [option for option in OPTIONS if option.name in names]
+
+    def take(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        own = [p.replace(kind=p.KEYWORD_ONLY) for p in own]
+        shared = [
+            inspect.Parameter(o.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(o))
+            for o in given
+        ]
+        command.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in [*own, *shared]} | {"return": None}
+        return command
+
+    return take
 
 
 def _annotation(option: Opt) -> Any:

@@ -101,5 +101,5 @@ def _sentence(flips: Flips, ratio: float | None, bar: float | None, helps: bool 
     if ratio is not None and bar is not None:
         did += f": c/d is {ratio:.2g}, and it breaks even at a/(1-a) = {bar:.2g}"
     if helps is None:
-        return f"{did}. Too few flips differ to tell whether it helps."
+        return f"{did}. These flips are too few, or too even, to tell whether it helps."
     return f"{did}. It {'mends more than it breaks' if helps else 'breaks more than it mends'}."

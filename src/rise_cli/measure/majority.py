@@ -7,6 +7,7 @@ needs an oracle to tell.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rise_cli.core.domain import Tie
@@ -30,10 +31,10 @@ def majority(turns: Sequence[Turn], tie: Tie = Tie.EARLIEST) -> Turn | None:
     voting = [turn for turn in turns if turn.attempt.candidate is not None]
     if not voting:
         return None
-    first = voting[0].attempt.candidate
-    if all(turn.attempt.candidate == first for turn in voting):
-        return voting[0]  # most are unanimous, and a tally costs twenty times as much
-    winner = tally([turn.attempt for turn in voting], tie)[0].candidate
+    counts = Counter(turn.attempt.candidate for turn in voting).most_common(2)
+    winner = counts[0][0]
+    if len(counts) > 1 and counts[0][1] == counts[1][1]:  # a tally costs ten times as much, and settles ties
+        winner = tally([turn.attempt for turn in voting], tie)[0].candidate
     return next(turn for turn in voting if turn.attempt.candidate == winner)
 
 

@@ -55,6 +55,19 @@ class Agreement:
     exact_only: int
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the judge `model` said of a file: `asked` judgements were wanted, `unreadable` said nothing that
+    could be read, `lost` never came."""
+
+    model: str
+    asked: int
+    unreadable: int
+    lost: int
+    agreement: Agreement
+    opinions: Opinions
+
+
 def opinions(judged: Iterable[Sequence[Opinion]]) -> Opinions:
     """What was thought of the replies; one sequence a problem."""
     quality: dict[int, list[float]] = {}

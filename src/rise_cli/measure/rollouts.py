@@ -6,14 +6,14 @@ goes back to the file. Rows are read one at a time and never written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rise_cli.core.domain import Attempt, Kind, Place, Tie, Usage
 from rise_cli.history.restore import candidates
-from rise_cli.history.rows import recorded
+from rise_cli.history.rows import damaged, recorded
 
 Grade = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Returns a record with its rewards and `correct` filled in anew; may raise RiseError."""
@@ -84,24 +84,73 @@ def read(path: Path, grade: Grade | None = None) -> Iterator[Rollout]:
     `grade` judges a row again before it is read; without one, what the row says holds. Raises UsageError
     where the file cannot be read or a line is no trajectory, with its number.
     """
-    shared = Shared()
-    for record in recorded(path):
-        yield shared.rollout(grade(record) if grade else record)
+    rows = Rows(path)
+    for record in rows:
+        yield rows.rollout(grade(record) if grade else record)
 
 
-class Shared:
-    """Makes rollouts of rows, and keeps settings once that many rows have alike."""
+class Rows:
+    """The rows of a results file, one at a time, and what each is worth. Settings that rows have alike
+    are kept once."""
 
-    def __init__(self) -> None:
-        self._last: Mapping[str, Any] = {}
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._settings: Mapping[str, Any] = {}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Raises UsageError as `read` does."""
+        for number, record in enumerate(recorded(self._path), 1):
+            if not _is_measurable(record):
+                raise damaged(str(self._path), number)
+            yield record
 
     def rollout(self, record: Mapping[str, Any]) -> Rollout:
-        """As the function of that name."""
+        """What such a row is worth, however it has been graded since."""
         made = rollout(record)
-        if made.settings == self._last:
-            return replace(made, settings=self._last)
-        self._last = made.settings
+        if made.settings == self._settings:
+            return replace(made, settings=self._settings)
+        self._settings = made.settings
         return made
+
+
+def _is_measurable(record: Mapping[str, Any]) -> bool:
+    """Whether a row that somebody may have changed holds what is measured of it, in the right types."""
+    usage = record["usage"]
+    turns: Sequence[Mapping[str, Any]] = record["turns"]
+    return (
+        record.keys() >= _MEMBERS
+        and all(isinstance(record[name], str | None) for name in ("answer", "reference", "context"))
+        and all(isinstance(record[name], str) for name in ("question", "stop_reason"))
+        and isinstance(record["correct"], bool | None)
+        and isinstance(record["extra"], dict)
+        and record["settings"].get("tie") in {None, *Tie}
+        and isinstance(record["votes"], list)
+        and all(map(_is_vote, record["votes"]))
+        and all(isinstance(usage.get(name, ""), int | None) for name in _COUNTS)
+        and all(_is_share(turn.get("confidence")) for turn in [record, *turns])
+        and all(turn["reward"] in {None, 0, 1} for turn in turns)
+        and isinstance(record["cost_usd"], int | float | None)
+    )
+
+
+def _is_vote(vote: object) -> bool:
+    """Whether it names turns by pairs of numbers, which is all that is read of it."""
+    turns = vote.get("turns") if isinstance(vote, dict) else None
+    return isinstance(turns, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(number, int) for number in pair)
+        for pair in turns
+    )
+
+
+def _is_share(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and 0 <= value <= 1)
+
+
+_COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens")
+_MEMBERS = {
+    "question", "context", "reference", "correct", "extra", "answer", "stop_reason", "confidence", "oracle",
+    "votes", "cost_usd",
+}  # fmt: skip
 
 
 def rollout(record: Mapping[str, Any]) -> Rollout:

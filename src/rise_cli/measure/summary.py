@@ -11,6 +11,7 @@ from rise_cli.measure import accuracy
 from rise_cli.measure.accuracy import Estimate, is_partial, majority_of, majority_upto
 from rise_cli.measure.confidence import Bin, Confidence, Coverage, coverage, measure, reliability
 from rise_cli.measure.flips import BreakEven, Flips, between, break_even, total
+from rise_cli.measure.opinions import Judged
 from rise_cli.measure.paired import Comparison, compare
 from rise_cli.measure.rollouts import Rollout
 from rise_cli.measure.spending import Spending, spent
@@ -91,6 +92,7 @@ class Summary:
     confidence: Confidence
     reliability: tuple[Bin, ...]
     coverage: tuple[Coverage, ...]
+    judged: Judged | None = None
     value: Any = None
     groups: tuple[Summary, ...] = field(default=())
 
@@ -171,9 +173,12 @@ def change(
 
 def _changes(rollouts: Sequence[Rollout], turns: int, samples: int) -> Iterable[Change]:
     """What the further turns of the first chain, and what the further chains, have changed."""
-    first = ("m1@t1", outcomes(rollouts, lambda one: majority_upto(one, 1)))
+    chain = " of the first chain" if samples > 1 else ""
+    first = (f"m1@t1{chain}", outcomes(rollouts, lambda one: majority_upto(one, 1)))
     if turns > 1:
-        yield change(first, (f"m1@t{turns}", outcomes(rollouts, lambda one: majority_upto(one, turns))))
+        yield change(
+            first, (f"m1@t{turns}{chain}", outcomes(rollouts, lambda one: majority_upto(one, turns)))
+        )
     if samples > 1:
         yield change(first, (f"m{samples}@t1", outcomes(rollouts, lambda one: majority_of(one, samples))))
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from rise_cli.measure.paired import Comparison, needed
 
+_MANY = 1_000_000  # problems, from which on their number tells nobody anything
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -25,6 +27,9 @@ def judge(comparison: Comparison, what: str, baseline: str) -> Verdict:
     """
     if comparison.difference is None or comparison.low is None or comparison.high is None:
         return Verdict("cannot tell", f"Cannot tell: no problem has both {baseline} and {what} graded.", None)
+    if not comparison.only_a + comparison.only_b:
+        same = f"{what} and {baseline} are right on the same of {_problems(comparison.n)}"
+        return Verdict("cannot tell", f"Cannot tell whether {what} helps: {same}.", None)
     points = 100 * comparison.difference
     figures = (
         f"{points:+.1f} points against {baseline} on {_problems(comparison.n)} "
@@ -41,11 +46,11 @@ def judge(comparison: Comparison, what: str, baseline: str) -> Verdict:
 
 
 def _outlook(comparison: Comparison, number: int | None) -> str:
+    if number is not None and number > _MANY:
+        return f"To tell a difference that small takes more than {_MANY:,} problems."
     if number is not None:
         return f"To tell a difference of that size takes about {_problems(_rounded(number))}."
-    if comparison.only_a:
-        return "As many were mended as were broken."
-    return "Both are right on the same problems."
+    return "As many were mended as were broken."
 
 
 def _problems(n: int) -> str:

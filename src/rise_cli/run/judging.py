@@ -83,8 +83,8 @@ class ModelJudge:
     """A model that says which answers are right, where there is a reference, and how good replies are,
     where the question is open: without a reference, or of kind text.
 
-    `asked` judgements were wanted, `unreadable` said nothing that could be read, `lost` never came.
-    `agreement` counts answers by what exact comparison and the judge said of them.
+    `asked` judgements were wanted, `unreadable` said nothing that could be read, `lost` never came
+    (`last_loss` says why). `agreement` counts answers by what exact comparison and the judge said of them.
     """
 
     chat: Chat
@@ -93,6 +93,7 @@ class ModelJudge:
     asked: int = 0
     unreadable: int = 0
     lost: int = 0
+    last_loss: ProviderError | None = None
     agreement: Counter[tuple[bool, bool]] = field(default_factory=Counter)
 
     async def judge(self, record: dict[str, Any]) -> list[Opinion]:
@@ -156,8 +157,9 @@ class ModelJudge:
         self.asked += 1
         try:
             completion: Completion = await self.chat.complete(Request(key, messages, self.max_tokens))
-        except ProviderError:
+        except ProviderError as error:
             self.lost += 1
+            self.last_loss = error
             return None
         said = read(completion.reply) if completion.finish_reason == "stop" else None
         self.unreadable += said is None
