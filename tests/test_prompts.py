@@ -299,9 +299,11 @@ def test_the_shipped_protocols() -> None:
     rules = {name: (p.shape, p.window, p.samples, p.draw) for name in names() if (p := load(name))}
     assert rules == {
         "aggregate": (Shape.AGGREGATE, 1, 4, 4),
+        "decide": (Shape.DECIDE, 1, 1, 4),
         "introspect": (Shape.REVISE, 1, 1, 4),
         "paper": (Shape.REVISE, 1, 1, 4),
         "refine": (Shape.REFINE, 1, 1, 4),
+        "revise-answer": (Shape.REVISE, 1, 1, 4),
         "sample": (Shape.INDEPENDENT, 1, 5, 4),
         "single-call": (Shape.SINGLE, 1, 1, 4),
     }
@@ -309,7 +311,7 @@ def test_the_shipped_protocols() -> None:
     assert "tells the model that it was wrong" in load("paper").description
 
 
-@pytest.mark.parametrize("protocol", ["sample", "refine", "aggregate"])
+@pytest.mark.parametrize("protocol", ["sample", "refine", "aggregate", "decide", "revise-answer"])
 def test_they_ask_what_introspect_asks(protocol: str) -> None:
     """So that they differ in the method alone when they are compared."""
     for name in ("question.md", "finish.md"):
@@ -331,7 +333,7 @@ def test_a_judge_sees_two_replies_under_numbers() -> None:
 
 RUNS = [
     (protocol, words, window, problem)
-    for protocol in ("introspect", "paper", "sample")
+    for protocol in ("introspect", "revise-answer", "paper", "sample")
     for words in ("A B C D", "Ax - Bx A", "A !server B C")
     for window in (0, 1, 2, None)
     for problem in (PROBLEM, Problem("q", "Which?", "Material.", kind=Kind.CHOICE, choices=("A", "B")))
@@ -368,7 +370,7 @@ ACCUSATION = re.compile(
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("window", [0, 1, 2, None])
-@pytest.mark.parametrize("protocol", ["introspect", "sample", "aggregate"])
+@pytest.mark.parametrize("protocol", ["introspect", "revise-answer", "sample", "aggregate"])
 def test_only_a_verdict_may_say_that_the_answer_was_wrong(
     protocol: str, window: int | None, kind: Kind
 ) -> None:
@@ -649,13 +651,14 @@ def test_a_file_of_exactly_a_mebibyte_is_read(own: Own) -> None:
     [
         (
             "introspekt",
-            r"no protocol named 'introspekt'; did you mean 'introspect'\? Known: aggregate, intro",
+            r"no protocol named 'introspekt'; did you mean 'introspect'\? Known: aggregate, decide, intro",
         ),
         ("Paper", r"no protocol named 'Paper'; did you mean 'paper'\?"),
         ("SAMPLES", "did you mean 'sample'"),
         (
             "zzz",
-            r"no protocol named 'zzz'\. Known: aggregate, introspect, paper, refine, sample, single-call, "
+            r"no protocol named 'zzz'\. Known: aggregate, decide, introspect, paper, refine, "
+            r"revise-answer, sample, single-call, "
             r"or the path of a folder with a protocol\.toml, such as \./mine$",
         ),
         ("two  spaces", "no protocol named 'two  spaces'"),

@@ -170,6 +170,101 @@ def test_refine_takes_two_calls_from_turn_two_on(window: int | None, calls: int)
     assert len(asked) == calls
 
 
+# revise-answer
+
+
+def alone(letter: str) -> tuple[str, str]:
+    return ("assistant", f"Answer: {letter}")
+
+
+AGAIN = user(
+    "Are you confident in your answer? Keep it if you are, change it if you are not.\n\n"
+    f"What is 6 x 7?\n\n{FINISH}"
+)
+MEND = "Find out what went wrong and answer the question again."
+
+
+def test_revise_answer_shows_the_answer_without_its_reasoning() -> None:
+    asked, texts = sent(load("revise-answer"), Policy(turns=3), rollout("A B C"))
+    assert asked == [Call(1, 1), Call(1, 2, sees=(Place(1, 1),)), Call(1, 3, sees=(Place(2, 1),))]
+    assert texts == [[ROLE, Q], [ROLE, Q, alone("A"), AGAIN], [ROLE, Q, alone("B"), AGAIN]]
+
+
+def test_revise_answer_shows_every_answer_of_a_wider_window_and_why_one_was_rejected() -> None:
+    _, texts = sent(load("revise-answer"), Policy(turns=3, window=None), rollout("Ax B C"))
+    rejected = user(f"A check rejected that answer. It said:\n\nno\n\n{MEND}\n\n{FINISH}")
+    assert texts[2] == [ROLE, Q, alone("A"), rejected, alone("B"), AGAIN]
+
+
+@pytest.mark.parametrize(("words", "kind"), [("- B", Kind.AUTO), ("A B", Kind.TEXT)])
+def test_revise_answer_shows_the_whole_of_a_reply_that_has_no_short_answer(words: str, kind: Kind) -> None:
+    recorded = rollout(words)
+    _, texts = sent(load("revise-answer"), Policy(turns=2), recorded, replace(PROBLEM, kind=kind))
+    assert isinstance(recorded[0].result, Completion)
+    assert texts[1][2] == ("assistant", recorded[0].result.reply)
+
+
+def test_revise_answer_revises_as_introspect_does() -> None:
+    for name in ("question.md", "revise.md", "finish.md"):
+        assert (home() / "revise-answer" / name).read_bytes() == (home() / "introspect" / name).read_bytes()
+
+
+# decide
+
+
+def answers_of(*shown: str) -> str:
+    return "".join(f"Answer {n}:\n{text}\n\n" for n, text in enumerate(shown, 1))
+
+
+def decides(first: tuple[str, int], second: tuple[str, int]) -> tuple[str, str]:
+    shown = answers_of(*(assistant(letter, turn)[1] for letter, turn in (first, second)))
+    return user(
+        "What is 6 x 7?\n\nThis question was answered twice, differently:\n\n"
+        f"{shown}"
+        "Read the question again, check each of them step by step where they part, and give the answer that "
+        f"holds.\n\n{FINISH}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "turns"),
+    [
+        # Agreed: every turn is the bare question again.
+        ("A A A", [[ROLE, Q]] * 3),
+        # They differ: the next turn sees both and decides.
+        ("A B A", [[ROLE, Q], [ROLE, Q], [ROLE, decides(("A", 1), ("B", 2))]]),
+        # What was decided stands, be it neither of the two: turn 4 agrees with it, turn 5 does not.
+        ("A B C C A C", [[ROLE, Q]] * 2 + [[ROLE, decides(("A", 1), ("B", 2))]] + [[ROLE, Q]] * 2
+         + [[ROLE, decides(("C", 3), ("A", 5))]]),
+        # A reply that gives no answer changes nothing.
+        ("A - B - B", [[ROLE, Q]] * 3 + [[ROLE, decides(("A", 1), ("B", 3))]] * 2),
+    ],
+)  # fmt: skip
+def test_decide_is_one_call_a_turn(words: str, turns: list[Texts]) -> None:
+    asked, texts = sent(load("decide"), Policy(turns=len(words.split())), rollout(words))
+    assert [(c.chain, c.turn, c.purpose) for c in asked] == [
+        (1, turn, Purpose.ATTEMPT) for turn in range(1, len(turns) + 1)
+    ]
+    assert texts == turns
+
+
+def test_decide_shows_a_rejected_answer_alone_and_never_stands_by_it() -> None:
+    _, texts = sent(load("decide"), Policy(turns=4), rollout("Ax B C D"))
+    assert texts == [
+        [ROLE, Q],
+        [
+            ROLE,
+            user(
+                "What is 6 x 7?\n\nThis question was answered before:\n\n"
+                "Answer 1:\nA in turn 1 of chain 1\n\nA check rejected answer 1 and said:\nno\n\n"
+                f"Answer the question again with that in mind.\n\n{FINISH}"
+            ),
+        ],
+        [ROLE, Q],
+        [ROLE, decides(("B", 2), ("C", 3))],
+    ]
+
+
 # aggregate
 
 
@@ -384,7 +479,7 @@ def test_ratings_and_selections_in_chinese() -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("window", [0, 1, None])
-@pytest.mark.parametrize("name", ["refine", "aggregate", "single-call"])
+@pytest.mark.parametrize("name", ["refine", "aggregate", "decide", "single-call"])
 def test_only_a_verdict_may_say_that_the_answer_was_wrong(name: str, window: int | None, kind: Kind) -> None:
     problem = replace(PROBLEM, kind=kind, choices=("A", "B"), context="Material.")
     policy = Policy(turns=4, samples=2, window=window)
@@ -553,7 +648,9 @@ def test_a_broken_translation_is_told_where_it_is_used(own: Own) -> None:
 def test_a_shape_has_the_templates_that_it_needs_and_no_others() -> None:
     had = {
         shape: {
-            n for n in ("system", "revise", "critique", "aggregate") if getattr(load(name), n) is not None
+            n
+            for n in ("system", "revise", "critique", "aggregate", "decide")
+            if getattr(load(name), n) is not None
         }
         for name in names()
         for shape in [load(name).shape]
@@ -562,6 +659,7 @@ def test_a_shape_has_the_templates_that_it_needs_and_no_others() -> None:
         Shape.REVISE: {"revise"},
         Shape.REFINE: {"revise", "critique"},
         Shape.AGGREGATE: {"aggregate"},
+        Shape.DECIDE: {"decide"},
         Shape.INDEPENDENT: set(),
         Shape.SINGLE: {"system"},
     }

@@ -58,6 +58,10 @@ SINGLE: Lines = {
     "## Round 2\n7 times 13 is 91, so 91 is not prime.\nAnswer: no\nConfidence: 90%\n\n"
     "## Round 3\n7 times 13 is 91, so 91 is not prime.\nAnswer: no\nConfidence: 95%\n\n## Result\nno"
 }
+DECIDE: Lines = {
+    f"attempt 1 {turn}": f"Working it out in turn {turn}.\nAnswer: {answer}\nConfidence: 70%"
+    for turn, answer in enumerate((7, 8, 8, 9, 5), 1)
+}
 ASKED: Lines = {
     "attempt 1 1": "It is 7.\nAnswer: 7",
     "attempt 2 1": "It is 8.\nAnswer: 8",
@@ -90,6 +94,7 @@ PLAYS: dict[str, tuple[Lines, Policy, Kind]] = {
         replace(POLICY, shape=Shape.AGGREGATE, turns=2, samples=4, draw=2),
         Kind.NUMBER,
     ),
+    "decide": (DECIDE, replace(POLICY, shape=Shape.DECIDE, turns=5), Kind.NUMBER),
     "single": (SINGLE, Policy(shape=Shape.SINGLE), Kind.AUTO),
     "asked": (ASKED, replace(POLICY, turns=2, samples=2, rates=True), Kind.NUMBER),
     "consistent": (CONSISTENT, replace(POLICY, vote=Vote.CONSISTENT), Kind.TEXT),

@@ -96,6 +96,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "samples": ("100", 100),
     "prompt": ("paper", "paper"),
     "role": ("judge", "judge"),
+    "calibration": ("cal.json", "cal.json"),
     "window": ("0", 0),
     "kind": ("math", Kind.MATH),
     "vote": ("last", Vote.LAST),

@@ -167,6 +167,28 @@ def test_a_drawn_chain_that_is_not_asked_for_is_not_seen() -> None:
     assert {p.chain for c in step.calls for p in c.sees} == {1, 2}
 
 
+# decide
+
+
+def test_decide_decides_in_each_chain_by_itself_and_every_turn_votes() -> None:
+    policy = replace(EVERY, shape=Shape.DECIDE, samples=2)
+    asked, _, end = play(policy, rollout("A B B", "A A B"))
+    assert names(asked) == "1.1a 2.1a 1.2a 2.2a 1.3a 2.3a"
+    assert {(c.turn, c.chain): c.sees for c in asked if c.sees} == {(3, 1): (Place(1, 1), Place(2, 1))}
+    assert [(t.answer, t.count) for t in end.votes] == [("A", 3), ("B", 3)]
+
+
+def test_decide_keeps_in_sight_what_a_person_said_and_goes_on_from_anywhere() -> None:
+    policy = replace(EVERY, shape=Shape.DECIDE, turns=4)
+    recorded = rollout("Ap B C C")
+    asked, done, end = play(policy, recorded)
+    first = Place(1, 1)
+    assert [c.sees for c in asked] == [(), (first,), (first,), (first, Place(2, 1), Place(3, 1))]
+    for begun in range(len(done)):
+        again, _, resumed = play(policy, recorded, done[:begun])
+        assert (again, resumed) == (asked[begun:], end)
+
+
 # single
 
 

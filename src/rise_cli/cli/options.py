@@ -52,6 +52,7 @@ OPTIONS = (
     Opt("language", ("--language",), str, "LANG", "The language of the protocol's words, where it has several: en or zh. [default: en]", METHOD),
     Opt("kind", ("--kind",), str, "KIND", "What the answer is: auto, number, choice, math or text (the whole reply). [default: auto, or text with a role for open questions]", METHOD),
     Opt("confidence", ("--confidence",), str, "SOURCE", "stated: read from replies; asked: in a call of its own that sees only question and answer; logprob: from the tokens' probabilities; none. [default: stated]", METHOD),
+    Opt("calibration", ("--calibration",), str, "FILE", "Take a confidence for what it is worth, by a file of rise calibrate, before --threshold and --vote weighted look at it. What is recorded stays as stated.", METHOD),
     Opt("check", ("--check",), str, "COMMAND", "Run this on every answer: exit 0 accepts it, anything else rejects it and its output is the next turn's feedback.", METHOD),
     Opt("check_timeout", ("--check-timeout",), float, "SECONDS", "Kill a check after this long. [default: 60]", METHOD),
     Opt("vote", ("--vote",), str, "RULE", "majority, last, first, weighted (by confidence), entropy (by the tokens' certainty) or consistent (the model picks the reply that the others agree with). [default: majority; consistent for --kind text]", STOPPING),

@@ -86,6 +86,8 @@ def ask(
     notices: list[str] = []
     task = _task(question, context, people, assembly.method(resolved), earlier)
     at = assembly.endpoint(resolved, os.environ, notices.append)
+    if doubt := assembly.doubt_about(task[0].calibration, at.name, settings):
+        notices.append(doubt)
     keys = frozenset({at.key} if at.key else ())
     check = assembly.check(settings, os.environ, keys)
     job = Job(resolved, *task, earlier.id if earlier else None, at, check, output, people)

@@ -18,6 +18,7 @@ from rise_cli.core.loop import next_step
 from rise_cli.core.selecting import GROUP_REPLIES
 from rise_cli.core.shapes import most_seen
 from rise_cli.errors import UsageError
+from rise_cli.history.calibrations import Calibration, read_calibration
 from rise_cli.prompts import Protocol, load, load_role, messages, names
 from rise_cli.settings import Resolved, Settings, find_key
 
@@ -46,12 +47,14 @@ class Endpoint:
 @dataclass(frozen=True)
 class Method:
     """What is asked and by which rules: the protocol with its words, and the policy. `kind` is that of
-    the answers, as far as it is known without the question."""
+    the answers, as far as it is known without the question. `calibration` is where the policy's breakpoints
+    come from, if there are any."""
 
     protocol: Protocol
     role: str | None
     policy: Policy
     kind: Kind
+    calibration: Calibration | None = None
 
     def render(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> tuple[Message, ...]:
         return messages(self.protocol, self.policy, problem, call, done, self.role)
@@ -80,6 +83,7 @@ def method(resolved: Resolved) -> Method:
             f"--prompt {settings.prompt} asks every chain once, so --turns {settings.turns} does nothing; "
             f"use --samples {settings.turns}"
         )
+    calibration = _calibration(settings)
     window = protocol.window if settings.window is None else settings.window
     policy = Policy(
         shape=protocol.shape,
@@ -96,9 +100,38 @@ def method(resolved: Resolved) -> Method:
         patience=settings.patience,
         early_stop=settings.early_stop,
         strict=settings.strict,
+        breakpoints=calibration.breakpoints if calibration else (),
     )
     _check_rules(policy, settings)
-    return Method(protocol, role.text if role else None, policy, kind)
+    return Method(protocol, role.text if role else None, policy, kind, calibration)
+
+
+def _calibration(settings: Settings) -> Calibration | None:
+    if settings.calibration is None:
+        return None
+    if settings.confidence == "none":
+        raise UsageError("--calibration is for confidences, and --confidence none has none; leave one out")
+    try:
+        return read_calibration(Path(settings.calibration).expanduser())
+    except RuntimeError:
+        raise UsageError(
+            f"the ~ in {settings.calibration!r} names nobody's home; write the path out"
+        ) from None
+
+
+def doubt_about(calibration: Calibration | None, model: str, settings: Settings) -> str | None:
+    """What is to be said of a calibration that was made from other confidences than those of this run."""
+    if calibration is None:
+        return None
+    now = {"model": model, "confidence": settings.confidence}
+    was = {"model": calibration.model, "confidence": calibration.confidence}
+    other = [f"{name} {was[name]!r} (now {now[name]!r})" for name in was if was[name] != now[name]]
+    if not other:
+        return None
+    return (
+        f"the calibration {settings.calibration!r} was made with the {' and the '.join(other)}; what another "
+        "states may be worth more or less"
+    )
 
 
 def _check_rules(policy: Policy, settings: Settings) -> None:
@@ -202,6 +235,7 @@ def recorded_settings(resolved: Resolved, method: Method, model: str, key: str |
         "draw": policy.draw,
         "vote": policy.vote.value,
         "kind": method.kind.value,
+        "calibration": method.calibration.digest if method.calibration else None,
     }
 
 

@@ -71,7 +71,7 @@ def batch(path: str, fields: Fields, wish: Wish, flags: Mapping[str, object]) ->
         else:
             recording = Recorded(Path(wish.replay))
             stack.callback(recording.close)
-            plan = planning.replay(wish.replay, recording, flags)
+            plan = planning.replay(wish.replay, recording, flags, notices.append)
         run = Run(problems, replace(wish, out=out), plan)
         end = run.go(notices)
     return run.conclude(end)

@@ -33,7 +33,7 @@ _OF_THE_RUN = {
     "rpm", "tpm", "price", "deadline", "stream", "color", "log",
 }  # fmt: skip
 # What changes how replies are read and polled, but no request.
-_RULES = {"vote", "vote_temperature", "tie", "threshold", "patience", "early_stop", "strict"}
+_RULES = {"calibration", "vote", "vote_temperature", "tie", "threshold", "patience", "early_stop", "strict"}
 # What a replay takes from the recorded run unless it is told otherwise.
 _REPEATED = (
     "turns", "samples", "draw", "vote", "vote_temperature", "tie", "threshold", "patience", "early_stop",
@@ -90,6 +90,8 @@ def live(
     at = assembly.endpoint(resolved, os.environ, notice)
     keys = frozenset({at.key} if at.key else ())
     recorded = _settings(resolved, method, at.name, at.key) | {"kind_asked": method.kind.value}
+    if doubt := assembly.doubt_about(method.calibration, at.name, settings):
+        notice(doubt)
 
     def way(told: Notice, retried: Notice) -> Way:
         room = wiring.Room(0, 0)
@@ -130,16 +132,18 @@ def live(
     )
 
 
-def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
+def replay(path: str, recording: Recorded, flags: Mapping[str, object], notice: Notice) -> Plan:
     """The plan of a run that asks nobody: `recording`, a results file at `path`, answers.
 
-    Rules that no flag gives are those of its first row. Raises UsageError where the file has none.
+    Rules that no flag gives are those of its first row, but for a calibration, of which a row has only the
+    digest. Raises UsageError where the file has none.
     """
     from rise_cli.chat.recording import Replay, ReplayedVerdicts
 
     if flags.get("check") is not None:
         raise UsageError("--check runs nothing in a replay, which repeats recorded verdicts; leave one out")
-    was = _first_settings(path)
+    first = _first(path)
+    was: Mapping[str, Any] = first["settings"]
     given = dict(flags)
     for name in _REPEATED:
         if given.get(name) is None:
@@ -149,6 +153,10 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object]) -> Plan:
     resolved = resolve(given, env=os.environ, cwd=working_folder())
     method = assembly.method(resolved)
     _check_answerable(method, resolved.settings.confidence, was)
+    if doubt := assembly.doubt_about(method.calibration, first["model"], resolved.settings):
+        notice(doubt)
+    if was.get("calibration") and method.calibration is None:
+        notice(f"{path!r} was made with a --calibration; name its file to repeat that")
     kind = method.kind if flags.get("kind") is not None else None
     checked = was.get("check") is not None
     recorded = {**_settings(resolved, method, "", None), "check": was.get("check"), "replay": path}
@@ -219,12 +227,11 @@ def _expected(recorded: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in recorded.items() if name not in _OF_THE_RUN | {"kind"}}
 
 
-def _first_settings(path: str) -> Mapping[str, Any]:
+def _first(path: str) -> Mapping[str, Any]:
     from rise_cli.history.rows import recorded
 
     for record in recorded(Path(path)):
-        settings: Mapping[str, Any] = record["settings"]
-        return settings
+        return record
     raise UsageError(f"there are no rows in {path!r} to replay; name a results file of rise batch")
 
 

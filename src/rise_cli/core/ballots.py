@@ -6,13 +6,15 @@ weighted   w_i = exp(c_i / T) / sum_j exp(c_j / T), the softmax of the confidenc
 entropy    w_i = 1 / H_i, H_i the mean entropy of the reply's tokens in nats (2511.02309).
 
 An attempt that states no confidence counts as one of mean confidence: not stating one is no sign of
-doubt. Where none states any, all count the same. Entropies that are not known likewise.
+doubt. A calibration (`core.calibration`) is applied before that. Where none states any, all count the
+same. Entropies that are not known likewise.
 """
 
 from __future__ import annotations
 
 from math import exp, fsum
 
+from rise_cli.core.calibration import calibrated
 from rise_cli.core.domain import Attempt, Policy, Vote
 
 _LEAST_ENTROPY = 1e-6  # nats; a reply without any doubt in it would weigh without bound
@@ -21,7 +23,9 @@ _LEAST_ENTROPY = 1e-6  # nats; a reply without any doubt in it would weigh witho
 def weights(policy: Policy, attempts: list[Attempt]) -> list[float] | None:
     """What the vote of each attempt counts under `policy`; None where all votes count 1."""
     if policy.vote is Vote.WEIGHTED:
-        return softmax(_filled([a.confidence for a in attempts]), policy.vote_temperature)
+        stated = (a.confidence for a in attempts)
+        sure = [None if c is None else calibrated(c, policy.breakpoints) for c in stated]
+        return softmax(_filled(sure), policy.vote_temperature)
     if policy.vote is Vote.ENTROPY:
         known = [None if a.entropy is None else max(a.entropy, _LEAST_ENTROPY) for a in attempts]
         return [1 / entropy if entropy else 1.0 for entropy in _filled(known)]

@@ -40,6 +40,7 @@ class Shape(StrEnum):
     INDEPENDENT = "independent"
     REFINE = "refine"
     AGGREGATE = "aggregate"
+    DECIDE = "decide"
     SINGLE = "single"
 
 
@@ -132,13 +133,12 @@ class Completion:
     """A reply that arrived. `finish_reason` is `stop`, `length`, `refusal`, `filtered`, `empty` or `budget`
     (cut off at an output limit that the budget had lowered).
 
-    All but `stop` are finished turns that do not vote; `budget` ends the run like a call that the budget
-    did not allow, and a higher one makes the call again. `reasoning` is the model's hidden thinking
-    where the provider shows it; it is never read for an answer. `usage` is None where the provider
-    did not say; `cost_usd` where the price is not known. `lost_attempts` were made before this one
-    and brought nothing, although the provider may charge for them. `logprob` is the mean natural
-    logarithm of the reply's token probabilities, `entropy` their mean entropy in nats; both are None
-    unless they were asked for.
+    All but `stop` are finished turns that do not vote; `budget` ends the run like a call that the budget did
+    not allow, and a higher one makes the call again. `reasoning` is the model's hidden thinking where the
+    provider shows it; it is never read for an answer. `usage` is None where the provider did not say;
+    `cost_usd` where the price is not known. `lost_attempts` were made before this one and brought nothing,
+    although the provider may charge for them. `logprob` is the mean natural logarithm of the reply's token
+    probabilities, `entropy` their mean entropy in nats; both are None unless they were asked for.
     """
 
     reply: str
@@ -154,9 +154,8 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that brought no reply, after all its retries. `kind` as in `ProviderError`, or
-    `budget` or `deadline` where the call was never made or not waited for. `lost_attempts` may be
-    charged for by the provider."""
+    """A call that brought no reply, after all its retries. `kind` as in `ProviderError`, or `budget` or
+    `deadline` where it was never made or not waited for. `lost_attempts` may be charged for."""
 
     kind: str
     message: str
@@ -250,7 +249,7 @@ class Policy:
     `turns` is the most turns a chain takes, `samples` the number of chains, `window` how many of
     its past attempts a turn sees (None: all of them), `draw` how many attempts of all chains it sees
     where a shape draws, `seed` what those draws depend on. `rates` asks for a rating of every answer.
-    `strict` wants more than half of the votes. See `core.stopping` for how they decide.
+    `strict` wants more than half of the votes. `breakpoints` say what a stated confidence is worth.
     """
 
     shape: Shape = Shape.REVISE
@@ -267,6 +266,7 @@ class Policy:
     patience: int = 2
     early_stop: bool = True
     strict: bool = False
+    breakpoints: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ refine        as revise, but from turn 2 on a critique of what is seen comes fir
 independent   every chain answers once and sees nothing (self-consistency, 2203.11171)
 aggregate     turn 1 as independent; turn t sees `draw` attempts of turn t-1, drawn from all chains
               (recursive self-aggregation, 2509.26626)
+decide        a turn solves the question anew and sees nothing, unless two answers are in question: then it
+              sees both and decides between them (the decision stage of 2402.12563; see `_in_question`)
 single        one call a chain; the model runs all its turns in one reply
 
 What a person said about an attempt stays in sight: it is seen by all later turns of its chain, or where
@@ -37,6 +39,8 @@ def most_seen(policy: Policy, turn: int) -> int:
         return 0
     if policy.shape is Shape.AGGREGATE:
         return min(policy.draw, policy.samples)
+    if policy.shape is Shape.DECIDE:
+        return min(2, turn - 1)
     return turn - 1 if policy.window is None else min(policy.window, turn - 1)
 
 
@@ -105,8 +109,33 @@ def _seen(policy: Policy, problem: Problem, done: tuple[Done, ...], place: Place
         return (*(p for p in kept if p not in drawn), *drawn)
     given = {d.call.place for d in done if d.given}
     own = [p for p in shown if p.chain == place.chain or p in given]
+    if policy.shape is Shape.DECIDE:
+        open_ones = _in_question([d for d in done if d.call.place in own])
+        return tuple(p for p in own if p in open_ones or p in kept)
     seen = own if policy.window is None else own[-policy.window :] if policy.window else []
     return tuple(p for p in own if p in seen or p in kept)
+
+
+def _in_question(done: list[Done]) -> tuple[Place, ...]:
+    """What the next turn of a chain is shown, given the chain's attempts: nothing while its answers agree.
+
+    The first answer stands. One that differs from it puts both in question; the next turn decides, and
+    its answer stands, whichever that is. A rejected answer neither stands nor is decided about: the next
+    turn sees it alone, to hear why. A reply without an answer changes nothing, so what was asked before
+    it is asked again.
+    """
+    standing: Done | None = None
+    question: tuple[Done, ...] = ()
+    for d in sorted(done, key=lambda d: d.call.place):
+        if d.call.purpose is not Purpose.ATTEMPT or not d.attempts or d.attempts[-1].answer is None:
+            continue
+        if d.verdict and d.verdict.reward == 0:
+            standing, question = None, (d,)
+        elif standing is None or question:
+            standing, question = d, ()
+        elif standing.attempts[-1].candidate != d.attempts[-1].candidate:
+            question = (standing, d)
+    return tuple(d.call.place for d in question)
 
 
 def _drawn(policy: Policy, problem: Problem, shown: list[Place], place: Place) -> tuple[Place, ...]:

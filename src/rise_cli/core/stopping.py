@@ -15,14 +15,16 @@ decided     majority only: the leader's lead over the runner-up exceeds the vote
             no later turn can change the winner. It changes no answer, only the bill. Where somebody
             judges it never holds: whatever is accepted later would be the answer.
 confident   a chain gave the same answer `patience` times in a row, each time with a stated
-            confidence of at least `threshold`, and nobody rejected that answer in any turn. Stated
-            confidence clusters at 80 to 100, so one confident turn is not enough by default.
+            confidence of at least `threshold` (of what it is worth, under a calibration), and nobody
+            rejected that answer in any turn. Stated confidence clusters at 80 to 100, so one confident
+            turn is not enough by default.
 
 The last two are early stops: `early_stop=False` runs every turn.
 """
 
 from __future__ import annotations
 
+from rise_cli.core.calibration import calibrated
 from rise_cli.core.domain import (
     Attempt,
     Completion,
@@ -121,6 +123,10 @@ def confident(policy: Policy, done: tuple[Done, ...]) -> bool:
 
 def _settled(policy: Policy, run: list[Attempt | None]) -> Place | None:
     """The one answer that every turn of `run` gave surely, if there is one."""
-    sure = [a for a in run if a and a.confidence is not None and a.confidence >= policy.threshold]
+    sure = [
+        a
+        for a in run
+        if a and a.confidence is not None and calibrated(a.confidence, policy.breakpoints) >= policy.threshold
+    ]
     candidates = {a.candidate for a in sure}
     return candidates.pop() if len(sure) >= policy.patience and len(candidates) == 1 else None

@@ -21,6 +21,7 @@ from dataclasses import replace
 from math import fsum
 
 from rise_cli.core.ballots import weights
+from rise_cli.core.calibration import Breakpoints, calibrated
 from rise_cli.core.domain import Attempt, Done, Place, Policy, Purpose, Tally, Tie, Vote
 from rise_cli.core.selecting import selected
 
@@ -69,12 +70,14 @@ def _rated(attempt: Attempt, ratings: dict[Place, float | None]) -> Attempt:
     return replace(attempt, confidence=ratings[attempt.place])
 
 
-def tally(attempts: list[Attempt], tie: Tie, weights: list[float] | None = None) -> tuple[Tally, ...]:
+def tally(
+    attempts: list[Attempt], tie: Tie, weights: list[float] | None = None, breakpoints: Breakpoints = ()
+) -> tuple[Tally, ...]:
     """Count `attempts`, the winner first. `weights` are what their votes count, else 1 each.
 
-    Most weight; then the greater summed confidence, if every attempt of the answers in question
-    states one; then the answer given earliest, or under `Tie.LATEST` the one given last. `attempts`
-    are in order of their places.
+    Most weight; then the greater summed confidence, calibrated where there are `breakpoints`, if every
+    attempt of the answers in question states one; then the answer given earliest, or under `Tie.LATEST`
+    the one given last. `attempts` are in order of their places.
     """
     ballots: dict[Place, list[tuple[Attempt, float]]] = {}
     for attempt, weight in zip(attempts, weights or [1.0] * len(attempts), strict=True):
@@ -84,7 +87,7 @@ def tally(attempts: list[Attempt], tie: Tie, weights: list[float] | None = None)
     tallies = [_tally(candidate, group, total) for candidate, group in ballots.items()]
     # Rounded, since 0.1 + 0.2 and 0.15 + 0.15 are the same sum to whoever stated them.
     polled_same = {t.candidate: round(t.weight, 9) for t in tallies}
-    stated = {c: [a.confidence for a, _ in group] for c, group in ballots.items()}
+    stated = {c: [_sure(a, breakpoints) for a, _ in group] for c, group in ballots.items()}
     unsure = {polled_same[c] for c, confidences in stated.items() if None in confidences}
 
     def by_votes(tally: Tally) -> tuple[float, float, int, int]:
@@ -94,6 +97,10 @@ def tally(attempts: list[Attempt], tie: Tie, weights: list[float] | None = None)
         return (weight, sure, *order)
 
     return tuple(sorted(tallies, key=by_votes, reverse=True))
+
+
+def _sure(attempt: Attempt, breakpoints: Breakpoints) -> float | None:
+    return None if attempt.confidence is None else calibrated(attempt.confidence, breakpoints)
 
 
 def _tally(candidate: Place, group: list[tuple[Attempt, float]], total: float) -> Tally:
@@ -119,7 +126,7 @@ def elect(policy: Policy, done: Iterable[Done]) -> tuple[Attempt | None, tuple[T
     """
     done = tuple(done)
     ballots = polled(policy.vote, eligible(done))
-    votes = tally(ballots, policy.tie, weights(policy, ballots))
+    votes = tally(ballots, policy.tie, weights(policy, ballots), policy.breakpoints)
     if (attempt := accepted(done)) is not None:
         return attempt, votes
     if not votes:

@@ -56,7 +56,12 @@ def _wilson(right: int, n: int) -> tuple[float, float]:
 
 def over(rollouts: Iterable[Rollout], worth: Callable[[Rollout], float | bool | None]) -> Estimate:
     """The mean of what each rollout is worth, those left out that are worth None."""
-    found = [value for value in map(worth, rollouts) if value is not None]
+    return over_values(map(worth, rollouts))
+
+
+def over_values(values: Iterable[float | bool | None]) -> Estimate:
+    """The mean of those that are not None."""
+    found = [value for value in values if value is not None]
     return mean(fsum(found), len(found))
 
 

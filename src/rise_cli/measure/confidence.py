@@ -23,6 +23,9 @@ from scipy.stats import mannwhitneyu
 from rise_cli.measure.accuracy import Estimate, share
 from rise_cli.measure.rollouts import Rollout
 
+Pair = tuple[float, bool]
+"""A confidence, and whether what it is about was right."""
+
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
@@ -56,12 +59,12 @@ class Coverage:
     right: Estimate
 
 
-def stated(rollouts: Iterable[Rollout]) -> list[tuple[float, bool]]:
+def stated(rollouts: Iterable[Rollout]) -> list[Pair]:
     """Confidence, and whether right, of all turns of which both are known."""
     return [pair for one in rollouts for pair in _of(one)]
 
 
-def _of(rollout: Rollout) -> list[tuple[float, bool]]:
+def _of(rollout: Rollout) -> list[Pair]:
     return [
         (turn.attempt.confidence, turn.right)
         for turn in rollout.turns
@@ -76,13 +79,18 @@ def measure(rollouts: Sequence[Rollout]) -> Confidence:
     if not known:
         return Confidence(None, None, None, wqd, pairs, 0)
     brier = fsum((confidence - right) ** 2 for confidence, right in known) / len(known)
-    return Confidence(_ece(reliability(rollouts)), brier, _auroc(known), wqd, pairs, len(known))
+    return Confidence(ece_of(in_bins(known)), brier, auroc(known), wqd, pairs, len(known))
 
 
 def reliability(rollouts: Iterable[Rollout], bins: int = 15) -> list[Bin]:
     """The turns in equal bins of confidence, empty ones among them."""
-    inside: list[list[tuple[float, bool]]] = [[] for _ in range(bins)]
-    for confidence, right in stated(rollouts):
+    return in_bins(stated(rollouts), bins)
+
+
+def in_bins(known: Iterable[Pair], bins: int = 15) -> list[Bin]:
+    """Confidences in equal bins, empty ones among them."""
+    inside: list[list[Pair]] = [[] for _ in range(bins)]
+    for confidence, right in known:
         inside[max(ceil(round(confidence * bins, 9)) - 1, 0)].append((confidence, right))
     return [
         Bin(
@@ -115,13 +123,14 @@ def coverage(rollouts: Iterable[Rollout]) -> list[Coverage]:
     ]
 
 
-def _ece(bins: Iterable[Bin]) -> float:
+def ece_of(bins: Iterable[Bin]) -> float:
+    """The expected calibration error of bins, of which one at least is not empty."""
     filled = [(one.right.n, one.confidence, one.right.value) for one in bins]
     gaps = [n * abs(sure - right) for n, sure, right in filled if sure is not None and right is not None]
     return fsum(gaps) / sum(n for n, _, _ in filled)
 
 
-def _auroc(known: Iterable[tuple[float, bool]]) -> float | None:
+def auroc(known: Iterable[Pair]) -> float | None:
     """Mann and Whitney's U as a share of all pairs, a tie counting half."""
     sides: dict[bool, list[float]] = {True: [], False: []}
     for confidence, right in known:

@@ -6,8 +6,10 @@ A protocol is a folder with a `protocol.toml` and Markdown templates in (strict,
     system.md        the system message; optional but for the shape `single`
     question.md      the user's message that asks the question
     revise.md        the user's message after an attempt (shapes `revise` and `refine`)
+    attempt.md       what an attempt is shown as; its whole reply unless it is there (`revise` and `refine`)
     critique.md      the user's message that asks what is wrong with one (`refine`)
     aggregate.md     the user's message that asks it again and shows attempts of several chains (`aggregate`)
+    decide.md        the user's message that asks it again and shows two answers that differ (`decide`)
     rate.md          asks how sure an answer is (`--confidence asked`); shared unless it is there
     select.md        asks which reply the others agree with (`--vote consistent`); shared likewise
 
@@ -18,7 +20,7 @@ every turn and provider caches hit.
 
 What templates are given: `question`, `context`, `kind`, `choices`, `turns`, `threshold`; about an attempt
 `reply`, `answer`, `rejected`, `feedback`, `judge` (check or person) and `critique`, which `aggregate.md`
-finds in each of `attempts`; `answer` in `rate.md` and `replies` in `select.md`.
+and `decide.md` find in each of `attempts`; `answer` in `rate.md` and `replies` in `select.md`.
 """
 
 from rise_cli.prompts.folder import find, home, names, read_text, roles

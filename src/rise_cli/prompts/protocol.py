@@ -19,6 +19,7 @@ _NEEDED = {
     Shape.REVISE: ("revise.md",),
     Shape.REFINE: ("critique.md", "revise.md"),
     Shape.AGGREGATE: ("aggregate.md",),
+    Shape.DECIDE: ("decide.md",),
     Shape.INDEPENDENT: (),
     Shape.SINGLE: ("system.md",),
 }
@@ -46,6 +47,8 @@ class Protocol:
     revise: Template | None
     critique: Template | None
     aggregate: Template | None
+    decide: Template | None
+    attempt: Template | None
     rate: Template
     select: Template
 
@@ -73,6 +76,7 @@ def load(name: str, language: str | None = None) -> Protocol:
     window = rules.get("window", 1)
     folder = Folder(path, _spoken(path, language))
     needed = {file: folder.template(file) for file in _NEEDED[shape]}
+    shows = "revise.md" in needed and folder.has("attempt.md")
     protocol = Protocol(
         name=path.resolve().name,
         folder=path,
@@ -87,6 +91,8 @@ def load(name: str, language: str | None = None) -> Protocol:
         revise=needed.get("revise.md"),
         critique=needed.get("critique.md"),
         aggregate=needed.get("aggregate.md"),
+        decide=needed.get("decide.md"),
+        attempt=folder.template("attempt.md") if shows else None,
         rate=folder.template("rate.md"),
         select=folder.template("select.md"),
     )

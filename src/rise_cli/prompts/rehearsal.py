@@ -47,9 +47,9 @@ def _calls(shape: Shape) -> Iterator[tuple[Call, tuple[Done, ...]]]:
         if attempts:
             yield Call(1, 1, Purpose.RATE, (_PLACE,)), (done,)
             yield Call(1, 1, Purpose.SELECT, (_PLACE, _PLACE)), (done,)
-        if shape in {Shape.REVISE, Shape.AGGREGATE, Shape.REFINE}:
+        if shape in {Shape.REVISE, Shape.AGGREGATE, Shape.DECIDE, Shape.REFINE}:
             yield Call(1, 2, sees=(_PLACE,)), (done,)
-        if shape is Shape.AGGREGATE:
+        if shape in {Shape.AGGREGATE, Shape.DECIDE}:
             yield Call(1, 2, sees=(_PLACE, _PLACE)), (done,)
         if shape is Shape.REFINE:
             asked = Call(1, 2, Purpose.CRITIQUE, (_PLACE,))

@@ -21,10 +21,10 @@ def messages(
     """Return the exact messages of `call`, system first.
 
     The last message that no turn changes is marked `fixed`. Each seen attempt follows as the
-    assistant's own words, and after each what is said about it. A call that aggregates has the question
-    and all of them in one message, since some models want the speakers to alternate. A rating sees the
-    question and the answer alone, a selection the question and the replies; the conversation that the
-    question continues belongs to it.
+    assistant's own words (or as `attempt.md` has them), and after each what is said about it. A call that
+    aggregates or decides has the question and all of them in one message, since some models want the
+    speakers to alternate. A rating sees the question and the answer alone, a selection the question and
+    the replies; the conversation that the question continues belongs to it.
     """
     if call.purpose is Purpose.ATTEMPT and not call.sees:
         return _first(protocol, problem, policy.turns, policy.threshold, role)
@@ -37,15 +37,17 @@ def messages(
         replies = [attempt.reply for attempt in seen.attempts]
         return (*problem.prior, Message("user", fill(protocol.select, {**facts, "replies": replies})))
     *opening, question = _first(protocol, problem, policy.turns, policy.threshold, role)
-    if protocol.aggregate is not None:
+    if (together := protocol.aggregate or protocol.decide) is not None:
         shown = {**facts, "attempts": [seen.facts(place) for place in call.sees]}
-        return (*opening, Message("user", fill(protocol.aggregate, shown)))
+        return (*opening, Message("user", fill(together, shown)))
     said = [*opening, question]
     for place in call.sees:
         asks_critique = call.purpose is Purpose.CRITIQUE and place == call.sees[-1]
         template = protocol.critique if asks_critique else protocol.revise
-        said.append(Message("assistant", seen.reply(place)))
-        said.append(Message("user", fill(template, {**facts, **seen.facts(place)})))
+        known = {**facts, **seen.facts(place)}
+        reply = seen.reply(place) if protocol.attempt is None else fill(protocol.attempt, known)
+        said.append(Message("assistant", reply))
+        said.append(Message("user", fill(template, known)))
     return tuple(said)
 
 

@@ -224,15 +224,23 @@ def _moved(call: Call, attempt: Attempt, past: Sequence[Attempt], view: View) ->
     answered = [a for a in past if a.answer is not None]
     if view.policy.shape is Shape.AGGREGATE:
         return _combined(call, attempt, [a for a in answered if a.place in call.sees], view.policy)
+    if view.policy.shape is Shape.DECIDE and len(call.sees) > 1:
+        return [_decided(attempt, [a for a in answered if a.place in call.sees])]
     if most_turns(view.policy) == 1:
         return []
     before = _own(answered, attempt.chain, attempt.turn)
     if not before:
         return [Text("first answer", style="dim")]
+    kept, changed = ("same again", "differs") if _is_blind(call, view.policy) else ("kept", "changed")
     if before[-1].candidate == attempt.candidate:
-        return [Text("kept", style="dim")]
+        return [Text(kept, style="dim")]
     was = "" if _is_text(before[-1]) else f" from {view.page.clip(before[-1].answer or '', 24)}"
-    return [Text(f"changed{was}", style="yellow")]
+    return [Text(f"{changed}{was}", style="yellow")]
+
+
+def _is_blind(call: Call, policy: Policy) -> bool:
+    """Whether the turn knew nothing of the answers that it is compared with."""
+    return policy.shape is Shape.DECIDE and not call.sees
 
 
 def _combined(call: Call, attempt: Attempt, seen: Sequence[Attempt], policy: Policy) -> list[Text]:
@@ -244,6 +252,13 @@ def _combined(call: Call, attempt: Attempt, seen: Sequence[Attempt], policy: Pol
         chains = ", ".join(map(str, sorted({place.chain for place in call.sees})))
         parts.append(Text(f"from chains {chains}", style="dim"))
     return parts
+
+
+def _decided(attempt: Attempt, seen: Sequence[Attempt]) -> Text:
+    chosen = [a.turn for a in seen if a.candidate == attempt.candidate]
+    if not chosen:
+        return Text("decided for neither", style="yellow")
+    return Text(f"decided for turn {chosen[0]}", style="dim" if chosen[0] == seen[0].turn else "yellow")
 
 
 def failed(failure: Failure, page: Page) -> Text:

@@ -104,7 +104,7 @@ def _because(reason: StopReason, trajectory: Trajectory) -> str:
         StopReason.TURNS: "all turns were taken",
         StopReason.DECIDED: "no later turn could change the winner",
         StopReason.CONFIDENT: f"the same answer came {times} in a row, at least "
-        f"{amounts.percent(policy.threshold)} sure",
+        f"{amounts.percent(policy.threshold)} sure{' once calibrated' if policy.breakpoints else ''}",
         StopReason.ACCEPTED: f"{judge} accepted the answer",
         StopReason.STOPPED: "a person wanted no further turn",
         StopReason.BUDGET: "the budget ended in the middle of a reply"

@@ -13,8 +13,9 @@ prints its key:
 A *project's* `rise.toml` comes with a folder that somebody else may have written, so it may only set
 `METHOD`: how a question is worked on. It cannot run anything (a check, `key_cmd`), nor choose who is
 sent the question and paid for it (`model`, `base_url`, `option`, which could name another model, and
-`price`), nor change how the user's machine, account and terminal are treated. A prompt and a role are
-names there, never paths, and a limit on spending can only be made tighter.
+`price`), nor change how the user's machine, account and terminal are treated. It cannot name a file to
+be read either: a prompt and a role are names there, never paths, and a calibration is not set there at
+all. A limit on spending can only be made tighter.
 
 Nobody's file may hold a key. Whatever is wrong with a file is a `ConfigurationError` of one line,
 and a file that is no plain text of reasonable size is not parsed at all.

@@ -59,6 +59,9 @@ class Settings(BaseModel):
     patience: int = Field(default=2, ge=1)
     early_stop: bool = True
     confidence: Literal["stated", "asked", "logprob", "none"] = "stated"
+    calibration: str | None = Field(
+        default=None, min_length=1, description="the path of a file that rise calibrate has written"
+    )
     check: str | None = Field(default=None, min_length=1, description="a command")
     check_timeout: float = Field(default=60.0, gt=0, le=_LONGEST_S)
     max_cost: float | None = Field(default=None, gt=0)
