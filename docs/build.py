@@ -15,6 +15,7 @@ COMMANDS = (
     "",
     "ask",
     "batch",
+    "eval",
     "score",
     "calibrate",
     "report",

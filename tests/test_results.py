@@ -61,7 +61,7 @@ def opened(path: Path, notices: list[str]) -> Iterator[Any]:
     """Opens the file and resumes it, as often as wanted; the last one is closed at the end."""
     last: list[Results] = []
 
-    def resume(settings: dict[str, object] = SETTINGS, *, retry_failed: bool = False, **how: bool) -> Results:
+    def resume(settings: dict[str, object] = SETTINGS, *, retry_failed: bool = False, **how: Any) -> Results:
         if last:
             last.pop().close()
         last.append(Results(path, **how))

@@ -80,16 +80,19 @@ class Purse(Protocol):
 
 
 class Wallet:
-    """A `Purse` for the calls of one event loop. None means no cap. `lost_attempts` counts those that
-    were charged at their worst case because nobody knows what they cost. `waiting` calls want to reserve.
+    """A `Purse` for the calls of one event loop. None means no cap. `spent` is what was taken from it
+    before. `lost_attempts` counts those that were charged at their worst case because nobody knows what
+    they cost. `waiting` calls want to reserve.
 
     It can be shut: then nothing is reserved any more, and whoever wants to waits until it is cancelled.
     """
 
-    def __init__(self, max_cost_usd: float | None = None, max_tokens: int | None = None) -> None:
+    def __init__(
+        self, max_cost_usd: float | None = None, max_tokens: int | None = None, spent: Amount | None = None
+    ) -> None:
         self._max_usd = None if max_cost_usd is None else exact(max_cost_usd)
         self._max_tokens = max_tokens
-        self._spent = Amount()
+        self._spent = spent or Amount()
         self._open: set[Hold] = set()
         self._turn = asyncio.Lock()
         self._settled = asyncio.Event()
@@ -99,6 +102,10 @@ class Wallet:
     def shut(self) -> None:
         """Reserve nothing any more."""
         self._shut = True
+
+    @property
+    def spent(self) -> Amount:
+        return self._spent
 
     @property
     def spent_usd(self) -> float:

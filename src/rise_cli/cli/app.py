@@ -12,6 +12,7 @@ import typer
 
 from rise_cli.cli.batching import BATCH_EXAMPLES, batch
 from rise_cli.cli.calibrating import CALIBRATE_EXAMPLES, calibrate
+from rise_cli.cli.evaluating import EVAL_EXAMPLES, evaluate
 from rise_cli.cli.help import Command, Group, examples
 from rise_cli.cli.logging import log
 from rise_cli.cli.options import OUTPUT, PEOPLE, takes_options
@@ -162,6 +163,7 @@ def ask(
 
 
 app.command(cls=Command, context_settings=_SETTINGS, epilog=BATCH_EXAMPLES)(batch)
+app.command("eval", cls=Command, context_settings=_SETTINGS, epilog=EVAL_EXAMPLES)(evaluate)
 app.command(cls=Command, context_settings=_SETTINGS, epilog=SCORE_EXAMPLES)(score)
 app.command(cls=Command, context_settings=_SETTINGS, epilog=CALIBRATE_EXAMPLES)(calibrate)
 app.command(cls=Command, context_settings=_SETTINGS, epilog=REPORT_EXAMPLES)(report)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands import plan as planning
 from rise_cli.commands.output import opened
+from rise_cli.commands.part import Part
 from rise_cli.commands.plan import Plan, Way
 from rise_cli.commands.remember import known_keys, remember_batch
 from rise_cli.commands.report import Report
@@ -33,7 +34,7 @@ from rise_cli.history.journal import settings_digest
 from rise_cli.history.record import to_record
 from rise_cli.history.results import Results
 from rise_cli.history.rows import Recorded
-from rise_cli.problems import BadRow, Fields, Row, count, rows
+from rise_cli.problems import BadRow, Fields, Problems, Row
 from rise_cli.render.amounts import counted
 from rise_cli.run.act import Actor, Setup
 from rise_cli.run.batch import GRACE_S, Driver, End, Worked
@@ -53,48 +54,47 @@ if TYPE_CHECKING:
 _MOST_TOLD = 20  # bad lines
 
 
-def batch(problems: str, fields: Fields, wish: Wish, flags: Mapping[str, object]) -> int:
+def batch(path: str, fields: Fields, wish: Wish, flags: Mapping[str, object]) -> int:
     """Solve every problem of the file that has no row yet; return the exit code.
 
     Raises the RiseError that ends the program in any other way than well.
     """
-    out = output(problems, wish)
+    out, problems = output(path, wish), Problems(path, fields)
     if wish.dry_run:
         from rise_cli.commands.estimate import show_batch_estimate
 
-        return show_batch_estimate(problems, fields, flags)
+        return show_batch_estimate(problems, flags)
     notices: list[str] = []
     with contextlib.ExitStack() as stack:
         if wish.replay is None:
-            plan = planning.live(problems, fields, flags, notices.append)
+            plan = planning.live(problems, flags, notices.append)
         else:
             recording = Recorded(Path(wish.replay))
             stack.callback(recording.close)
             plan = planning.replay(wish.replay, recording, flags, notices.append)
-        run = _Run(problems, fields, replace(wish, out=out), plan)
+        run = Run(problems, replace(wish, out=out), plan)
         end = run.go(notices)
-    if plan.resolved.settings.log:
-        remember_batch(plan, problems, out, run.report.summary, ended=end.value, quiet=wish.quiet)
     return run.conclude(end)
 
 
-class _Run:
-    """One run of `rise batch`, from its open files to its exit code."""
+class Run:
+    """One file of rows, from its opening to the exit code. It is the only one of its command, or `part`."""
 
-    def __init__(self, problems: str, fields: Fields, wish: Wish, plan: Plan) -> None:
-        self._problems, self._fields, self._wish, self._plan = problems, fields, wish, plan
-        self._is_file = problems != STDIO and Path(problems).is_file()
+    def __init__(self, problems: Problems, wish: Wish, plan: Plan, part: Part | None = None) -> None:
+        self._problems, self._wish, self._plan = problems, wish, plan
+        self._part = part or Part()
         self.report = Report(
             wish,
-            count(problems, fields),  # also where nobody is shown it: a damaged file is found now
+            problems.count(),  # also where nobody is shown it: a damaged file is found now
             judged=plan.judge is not None,
             kept=plan.resolved.settings.log,
+            part=self._part.name,
         )
         self._told = 0
         self._ok = self._failed = self._waiting = 0
 
     def go(self, notices: list[str]) -> End:
-        """Run it, and show and write the summary."""
+        """Run it, show and write the summary, and keep it in the log."""
         from rise_cli.render.progress import meter
 
         settings, quiet = self._plan.resolved.settings, self._wish.quiet
@@ -112,12 +112,18 @@ class _Run:
                 self.report.tell()
             raise
         self.report.tell()
+        if settings.log:
+            path, out = self._problems.path, str(self._wish.out)
+            remember_batch(self._plan, path, out, self.report.summary, ended=end.value, quiet=quiet)
         return end
 
     async def _main(self, watcher: Meter, comparer: Comparer) -> End:
         loop, settings = asyncio.get_running_loop(), self._plan.resolved.settings
         deadline = None if settings.deadline is None else loop.time() + settings.deadline
-        way = self.report.way = self._plan.way(watcher.notice, lambda text: self._retried(text, watcher))
+        deadline = self._part.until or deadline
+        way = self.report.way = self._plan.way(
+            self._part.once(watcher.notice), lambda text: self._retried(text, watcher)
+        )
         try:
             with opened(self._wish, self._plan, watcher.notice) as files:
                 chat: Chat = way.chat
@@ -162,8 +168,8 @@ class _Run:
             silence=Silence(patience_s(settings.max_wait), settings.timeout),
         )
         way.limits.changed = driver.look_again
-        items = rows(self._problems, self._fields)
-        feed: AsyncIterator[Row | BadRow] = at_once(items) if self._is_file else beside(items)
+        items = self._problems.rows()
+        feed: AsyncIterator[Row | BadRow] = at_once(items) if self._problems.at_hand else beside(items)
         ticking = asyncio.ensure_future(_tick(watcher))
         try:
             with at_first_signal(partial(self._stop, driver, way, watcher)), settled():
@@ -250,7 +256,8 @@ class _Run:
         """Return 0, or 1 where the summary is lost. Raises what says how the run ended, and how to go on."""
         # Rows that wait for an earlier one are not in the file, and are made again from the journal.
         done = self._ok + self._failed - self._waiting
-        so_far = f"with {self._of(done)} done"
+        where = f"in {self._part.name} " if self._part.name else ""
+        so_far = f"{where}with {self._of(done)} done"
         again = "run the same command again to go on"
         if self._wish.out == STDIO:
             again = self._resumption()

@@ -7,21 +7,21 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rise_cli.core.controls import printable
 from rise_cli.core.domain import Call, Done, Message, Policy, Problem, Shape, Vote
 from rise_cli.core.selecting import GROUP_REPLIES, most_selections
 from rise_cli.core.shapes import most_seen
 from rise_cli.core.stopping import turns_allowed
-from rise_cli.problems import BadRow, Fields, rows
+from rise_cli.problems import BadRow, Problems
 from rise_cli.render.amounts import counted
 from rise_cli.settings import resolve, working_folder
 
 if TYPE_CHECKING:
     from rise_cli.chat.prices import Tariff
     from rise_cli.commands.assembly import Endpoint, Method
-    from rise_cli.settings import Settings
+    from rise_cli.settings import Resolved, Settings
 
 # A byte-level tokenizer never makes more tokens than there are bytes; hardly any text takes fewer
 # than one token for eight bytes, or one character in less than a byte.
@@ -150,37 +150,58 @@ def show_estimate(
     for message in first:
         sys.stdout.write(f"--- {message.role}\n{printable(message.text)}\n")
     sys.stdout.write(f"--- {at.name}\n{_calls(bounds)}\n{_cost(bounds)}\n")
-    _tell_cap(settings)
+    tell_cap(settings)
     return 0
 
 
-def show_batch_estimate(problems: str, fields: Fields, flags: Mapping[str, object]) -> int:
+def show_batch_estimate(problems: Problems, flags: Mapping[str, object]) -> int:
     """Print the bounds of a batch over the whole file, as if no row of it were there; call nobody."""
+    resolved = resolve(flags, env=os.environ, cwd=working_folder())
+    bounds = whole_estimate(problems, resolved)
+    unread = f", {counted(bounds.bad, 'line')} without one" if bounds.bad else ""
+    sys.stdout.write(f"{bounds.model} · {counted(bounds.found, 'problem')}{unread}\n")
+    sys.stdout.write(told(bounds.whole))
+    tell_cap(resolved.settings)
+    return 0
+
+
+class Bounds(NamedTuple):
+    """Those of a whole file under one model's name, and how many of its lines pose a problem or do not."""
+
+    model: str
+    whole: Estimate
+    found: int
+    bad: int
+
+
+def whole_estimate(problems: Problems, resolved: Resolved) -> Bounds:
+    """Bound the run over all problems, as if no row of it were there."""
     from rise_cli.commands import assembly, wiring
     from rise_cli.commands.plan import posed
 
-    resolved = resolve(flags, env=os.environ, cwd=working_folder())
     settings, method = resolved.settings, assembly.method(resolved)
     at = assembly.endpoint(resolved, os.environ, lambda text: None)
     price, limit = wiring.tariff(settings, at), settings.max_tokens or _OUTPUT_LIMIT
     found = bad = 0
     whole = Estimate(0, 0, limit, 0, 0, *((None, None) if price is None else (0.0, 0.0)))
-    for row in rows(problems, fields):
+    for row in problems.rows():
         if isinstance(row, BadRow):
             bad += 1
             continue
         found += 1
         first = method.render(posed(row, settings.kind), Call(1, 1), ())
         whole += estimate(method.policy, first, limit, price, judged=settings.check is not None)
-    unread = f", {counted(bad, 'line')} without one" if bad else ""
+    return Bounds(at.name, whole, found, bad)
+
+
+def told(whole: Estimate) -> str:
+    """The calls, the tokens that are sent, and what they may cost, in two lines."""
     sent = f"{whole.input_tokens_at_least:,} to {whole.input_tokens_at_most:,} input tokens"
-    sys.stdout.write(f"{at.name} · {counted(found, 'problem')}{unread}\n")
-    sys.stdout.write(f"{_calls(whole)}, {sent}\n{_cost(whole)}\n")
-    _tell_cap(settings)
-    return 0
+    return f"{_calls(whole)}, {sent}\n{_cost(whole)}\n"
 
 
-def _tell_cap(settings: Settings) -> None:
+def tell_cap(settings: Settings) -> None:
+    """Say on stdout what may end the run before."""
     if settings.max_cost is not None:
         sys.stdout.write(f"--max-cost ends the run before it passes ${settings.max_cost:g}\n")
 

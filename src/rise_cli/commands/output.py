@@ -38,7 +38,7 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
         with contextlib.closing(lines):
             yield Files(lines, None)
         return
-    with contextlib.closing(Results(Path(name), ordered=wish.ordered, slim=wish.slim)) as results:
+    with contextlib.closing(_results(name, wish)) as results:
         journal = Journal(Path(f"{os.path.realpath(name)}.journal")) if plan.journalled else None
         files = Files(results, journal)
         try:
@@ -56,6 +56,10 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
             if journal is not None:
                 # An empty one is of no use to anybody.
                 journal.close(complete=files.complete or not len(journal))
+
+
+def _results(name: str, wish: Wish) -> Results:
+    return Results(Path(name), ordered=wish.ordered, slim=wish.slim, afresh=wish.afresh)
 
 
 def _to_stdout(line: bytes) -> None:

@@ -18,11 +18,12 @@ from rise_cli.commands import assembly, wiring
 from rise_cli.core.choices import fix_kind
 from rise_cli.core.domain import Kind, Problem, Shape, Vote
 from rise_cli.errors import UsageError
-from rise_cli.problems import Fields, Row, rows
+from rise_cli.problems import Problems, Row
 from rise_cli.prompts import names, roles
 from rise_cli.settings import Resolved, resolve, working_folder
 
 if TYPE_CHECKING:
+    from rise_cli.chat.budget import Amount, Wallet
     from rise_cli.check import Judge
     from rise_cli.history.rows import Recorded
 
@@ -42,13 +43,14 @@ _REPEATED = (
 
 @dataclass(frozen=True)
 class Way:
-    """The way to the model, without a journal: the chat, its door, how the calls are getting on, and
-    what this run has spent on it."""
+    """The way to the model, without a journal: the chat, its door, how the calls are getting on, what
+    this run has spent on it, and the purse where something is capped."""
 
     chat: Chat
     door: Door
     limits: Traffic
     spent: Spent
+    purse: Wallet | None = None
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,11 @@ class Plan:
         return {name: value for name, value in self.expected.items() if name not in _RULES}
 
 
-def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice) -> Plan:
-    """The plan of a run that asks a model. Raises what is wrong with the settings."""
+def live(
+    problems: Problems, flags: Mapping[str, object], notice: Notice, before: Amount | None = None
+) -> Plan:
+    """The plan of a run that asks a model; `before` is what earlier ones took from its budget. Raises what
+    is wrong with the settings."""
     resolved = resolve(flags, env=os.environ, cwd=working_folder())
     settings = resolved.settings
     method = assembly.method(resolved)
@@ -91,7 +96,7 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
     def way(told: Notice, retried: Notice) -> Way:
         room = wiring.Room(0, 0)
         if at.provider.name == "local":
-            sized = assembly.room(method, _longest(path, fields), settings)
+            sized = assembly.room(method, _longest(problems), settings)
             slots = min(wiring.slots(settings), os.cpu_count() or 1)
             room = wiring.Room(slots, sized.context_tokens)
         flow = wiring.flow(settings, at, room)
@@ -103,10 +108,11 @@ def live(path: str, fields: Fields, flags: Mapping[str, object], notice: Notice)
             stream=bool(settings.stream),
             room=room,
             rates=flow.rates,
+            before=before,
         )
         door = Door(flow.limits, made.purse)
         chat = wiring.patient(made.chat, replace(flow, limits=door), settings, retried)
-        return Way(chat, door, flow.traffic, made.spent)
+        return Way(chat, door, flow.traffic, made.spent, made.purse)
 
     def pose(row: Row) -> Problem:
         return posed(row, method.kind)
@@ -235,13 +241,13 @@ def _shipped(protocol: str, path: str) -> str:
     return protocol
 
 
-def _longest(path: str, fields: Fields) -> Problem:
+def _longest(problems: Problems) -> Problem:
     """The problem that takes the most room; of a pipe, one of 4,000 letters."""
     longest = Problem("", "x" * 4000)
-    if not Path(path).is_file():
+    if not problems.at_hand:
         return longest
     size = 0
-    for row in rows(path, fields):
+    for row in problems.rows():
         if isinstance(row, Row) and (length := len(row.question) + len(row.context or "")) > size:
             longest, size = posed(row, Kind.AUTO), length
     return longest

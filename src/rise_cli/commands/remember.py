@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands.wish import STDIO
 from rise_cli.errors import RiseError, UsageError
+from rise_cli.problems.hub import on_hub
 
 if TYPE_CHECKING:
     from rise_cli.commands.plan import Plan
@@ -53,7 +54,7 @@ def remember_batch(
 
     record = {
         "schema": "rise.batch/1",
-        "problems": problems if problems == STDIO else str(Path(problems).absolute()),
+        "problems": problems if problems == STDIO or on_hub(problems) else str(Path(problems).absolute()),
         "results": out if out == STDIO else str(Path(out).absolute()),
         "ended": ended,
         "model": str(plan.settings.get("model", "")),

@@ -29,7 +29,8 @@ _MANY = 20_000  # rows that take more than a second to read again
 
 class Report:
     """Keeps the numbers of one run together. `total` problems are in the file, None where nobody knows;
-    `judged` says whether a check runs between calls, `kept` whether the summary goes into the log.
+    `judged` says whether a check runs between calls, `kept` whether the summary goes into the log. `part` is
+    what the run is called where it is one of several: then their end says what came of it, and nothing here.
 
     `way`, `recording`, `book` and `driver` are to be set as soon as there are any. The summary as JSON is
     that of the file's rows, those of earlier runs among them (see `Totals.summary`), with
@@ -40,8 +41,9 @@ class Report:
                     row yet and for attempts that were lost
     """
 
-    def __init__(self, wish: Wish, total: int | None, *, judged: bool, kept: bool) -> None:
-        self._wish, self._judged, self._kept = wish, judged, kept
+    def __init__(self, wish: Wish, total: int | None, *, judged: bool, kept: bool, part: str = "") -> None:
+        self._wish, self._judged, self._kept, self._part = wish, judged, kept, part
+        self._shown = not wish.quiet and not part
         self._began = time.monotonic()
         self._pace: Pace | None = None
         self.total = total
@@ -67,13 +69,14 @@ class Report:
 
         book, driver, way, pace = self.book, self.driver, self.way, self._pace
         if book is None or driver is None or way is None:
-            return Standing(total=self.total)
+            return Standing(part=self._part, total=self.total)
         if pace is None:
-            return Standing(done=book.earlier + book.totals.problems, total=self.total)
+            return Standing(part=self._part, done=book.earlier + book.totals.problems, total=self.total)
         totals, spent, done = book.totals, way.spent, book.earlier + book.totals.problems
         left = None if self.total is None else max(self.total - done, 0)
         pace.note(time.monotonic(), totals.problems, spent.output_tokens)
         return Standing(
+            part=self._part,
             done=done,
             total=self.total,
             failed=totals.failed,
@@ -102,10 +105,10 @@ class Report:
         summary that is lost is a notice."""
         from rise_cli.render.summary import table
 
-        if self._wish.quiet and self._wish.summary is None and not self._kept:
+        if not self._shown and self._wish.summary is None and not self._kept:
             return
         summary = self.summary = self._summary()
-        if not self._wish.quiet:
+        if self._shown:
             sys.stderr.write(table(summary))
             sys.stderr.flush()
         if self._wish.summary is not None:

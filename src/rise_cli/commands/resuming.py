@@ -19,7 +19,8 @@ def same_again(words: Sequence[str], keys: frozenset[str]) -> str:
     `keys` are struck out wherever they stand; of `--option`, `--base-url` and `--check` whatever looks
     like a key, too. All other words stay as they are: a file may be named like a key.
     """
-    return shlex.join(["rise", *_shown([word for word in words if word not in _ONCE], keys)])
+    once = _ONCE if words[:1] == ["batch"] else set()  # elsewhere they take no rows away
+    return shlex.join(["rise", *_shown([word for word in words if word not in once], keys)])
 
 
 def _shown(words: Sequence[str], keys: frozenset[str]) -> Iterator[str]:

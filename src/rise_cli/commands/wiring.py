@@ -15,7 +15,7 @@ from rise_cli.errors import ConfigurationError, UsageError
 from rise_cli.settings import Settings
 
 if TYPE_CHECKING:
-    from rise_cli.chat.budget import Wallet
+    from rise_cli.chat.budget import Amount, Wallet
     from rise_cli.chat.counting import Spent
     from rise_cli.chat.limits import Limits, Traffic
     from rise_cli.chat.prices import Tariff
@@ -145,9 +145,11 @@ def attempts(  # noqa: PLR0913 - where the settings become a chat
     stream: bool,
     room: Room,
     rates: Rates | None,
+    before: Amount | None = None,
 ) -> Line:
     """Connect to the model, with prices and the budget around it: what one attempt at a call passes.
-    Nothing is sent yet. `rates` learn from the headers of the answers.
+    Nothing is sent yet. `rates` learn from the headers of the answers; `before` is what others took from
+    the same budget.
 
     Raises as `connect` does, and UsageError for an option that a cap does not allow.
     """
@@ -176,7 +178,7 @@ def attempts(  # noqa: PLR0913 - where the settings become a chat
     purse, spent = None, Spent()
     chat = Counting(chat, spent)
     if settings.max_cost is not None or settings.max_tokens_total is not None:
-        purse = Wallet(max_cost_usd=settings.max_cost, max_tokens=settings.max_tokens_total)
+        purse = Wallet(settings.max_cost, settings.max_tokens_total, before)
         default_output = EMBEDDED_MAX_TOKENS if at.name == "local:" else DEFAULT_OUTPUT
         chat = Budgeted(chat, purse, price, notice=notice, default_output=default_output)
     return Line(chat, purse, spent)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rise_cli.errors import UsageError
+from rise_cli.problems import hub
 
 STDIO = "-"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted of this run besides the settings. `out` None is named after the problems."""
+    """What is wanted of a run besides the settings. `out` None is named after the problems."""
 
     out: str | None = None
     ordered: bool = False
@@ -24,6 +25,8 @@ class Wish:
     replay: str | None = None
     summary: Path | None = None
     dry_run: bool = False
+    afresh: str = "start over with --overwrite"
+    """How a person gets rid of rows that do not fit."""
     verbose: bool = False
     quiet: bool = False
 
@@ -60,7 +63,8 @@ def _named(problems: str, wish: Wish) -> str:
     if out is None:
         if problems == STDIO:
             raise UsageError("problems from stdin have no name to call the output after; name it with -o")
-        out = f"{problems}.{'rise' if wish.replay is None else 'replay'}.jsonl"
+        stem = hub.stem(problems) if hub.on_hub(problems) else problems
+        out = f"{stem}.{'rise' if wish.replay is None else 'replay'}.jsonl"
     if out == STDIO and (wish.overwrite or wish.retry_failed):
         raise UsageError("there are no earlier rows on stdout; leave out --overwrite and --retry-failed")
     return out

@@ -33,8 +33,16 @@ class Results:
     one thread.
     """
 
-    def __init__(self, path: Path, *, ordered: bool = False, slim: bool = False) -> None:
-        """Open or create the file and lock it. The lock goes with the process, however that ends.
+    def __init__(
+        self,
+        path: Path,
+        *,
+        ordered: bool = False,
+        slim: bool = False,
+        afresh: str = "start over with --overwrite",
+    ) -> None:
+        """Open or create the file and lock it. The lock goes with the process, however that ends. `afresh`
+        is what a person is told to do about rows that do not fit.
 
         Raises UsageError if it cannot be opened, is no regular file, or another process has it.
         """
@@ -42,6 +50,7 @@ class Results:
         self._path = Path(os.path.realpath(path))
         self._ordered = ordered
         self._slim = slim
+        self._afresh = afresh
         self._lines = Lines(self._append, ordered=ordered, slim=slim)
         self._done = Ids()
         self.ok = self.failed = 0
@@ -59,7 +68,7 @@ class Results:
         if asked is not None and asked != digest(as_bytes(question)):
             raise UsageError(
                 f"the problem {id!r} has a row in {self._name!r} that answers another question; name another "
-                "output with -o, or start over with --overwrite"
+                f"output with -o, or {self._afresh}"
             )
         return asked is not None
 
@@ -203,7 +212,7 @@ class Results:
         if differing:
             raise UsageError(
                 f"{self._name!r} was made with {', '.join(differing)}; repeat those, name another file with "
-                "-o, or start over with --overwrite"
+                f"-o, or {self._afresh}"
             )
 
     def _compare_turns(self) -> None:
@@ -211,8 +220,8 @@ class Results:
         if was is not None and was != self._slim:
             theirs, advice = ("with", "repeat it") if was else ("without", "leave it out")
             raise UsageError(
-                f"{self._name!r} was made {theirs} --slim; {advice}, name another file with -o, or start "
-                "over with --overwrite"
+                f"{self._name!r} was made {theirs} --slim; {advice}, name another file with -o, or "
+                f"{self._afresh}"
             )
 
     def _tail(self) -> bytes:

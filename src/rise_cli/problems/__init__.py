@@ -1,4 +1,5 @@
-"""Files of problems: JSONL, CSV, TSV and plain text, gzipped or not, from a file or from stdin.
+"""Files of problems: JSONL, CSV, TSV and plain text, gzipped or not, from a file or from stdin; and data
+sets, named `hf:` (see `problems.hub`).
 
 Every non-blank line (of a table: every record that is not blank) gives exactly one item, in order: a
 `Row`, or a `BadRow` that says what to do about it. What is wrong with the file as a whole raises
@@ -9,14 +10,16 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rise_cli.errors import UsageError
 from rise_cli.problems.fields import BadRow, Fields, Reader, Row
 from rise_cli.problems.formats import FORMATS, PARSERS, decided, records
+from rise_cli.problems.hub import contents, on_hub, size
 from rise_cli.problems.source import LONGEST_LINE, STDIN, Stream, lines, opened, why
 
-__all__ = ["FORMATS", "LONGEST_LINE", "BadRow", "Fields", "Row", "count", "rows"]
+__all__ = ["FORMATS", "LONGEST_LINE", "BadRow", "Fields", "Problems", "Row", "count", "rows"]
 
 # Counting reads the whole file; more than this takes seconds. A gzipped byte is several to unpack.
 _CHEAP, _CHEAP_GZIPPED = 256 * 1024 * 1024, 32 * 1024 * 1024
@@ -46,6 +49,10 @@ def rows(
     """
     fields = fields or Fields()
     reader = Reader(fields)
+    if on_hub(path):
+        for index, content in enumerate(contents(path, plain=fields != Fields())):
+            yield reader.read(index, index + 1, content)
+        return
     with opened(path) as stream:
         found, whole = decided(lines(stream, longest), path, fields, format)
         parse = PARSERS[found]
@@ -64,6 +71,8 @@ def count(
 
     Raises UsageError as `rows` does, so a damaged file is found before anything is asked.
     """
+    if on_hub(path):
+        return size(path)
     if path == STDIN or not _is_regular(path):
         return None
     fields = fields or Fields()
@@ -72,6 +81,27 @@ def count(
             return None
         found, whole = decided(lines(stream, LONGEST_LINE), path, fields, format)
         return sum(1 for _ in records(whole, found, fields, stream.label, LONGEST_LINE))
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """Where problems come from: `path` as in `rows`. `held` are items that were read from there already,
+    and stand for all that there is."""
+
+    path: str
+    fields: Fields = field(default_factory=Fields)
+    held: tuple[Row | BadRow, ...] | None = None
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether reading them keeps nobody waiting, and can be done again."""
+        return self.held is not None or on_hub(self.path) or Path(self.path).is_file()
+
+    def rows(self) -> Iterator[Row | BadRow]:
+        return rows(self.path, self.fields) if self.held is None else iter(self.held)
+
+    def count(self) -> int | None:
+        return count(self.path, self.fields) if self.held is None else len(self.held)
 
 
 def _is_regular(path: str) -> bool:

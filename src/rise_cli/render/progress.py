@@ -24,6 +24,7 @@ _BETWEEN = " · "
 @dataclass(frozen=True)
 class Standing:
     """Where a batch stands. `done` of `total` counts the rows of earlier runs too, all else is of this run.
+    `part` is what it is called where it is one of several.
 
     `total` is None where nobody knows it. `in_flight` calls are being answered, of at most `limit` where
     that moves by itself; `waiting` says that problems are under way and no call is, since a limit or a
@@ -48,6 +49,7 @@ class Standing:
     retries: int = 0
     refused: int = 0
     left_s: float | None = None
+    part: str = ""
 
 
 Look = Callable[[], Standing]
@@ -83,11 +85,13 @@ def facts(now: Standing, room: int | None = None) -> str:
 
 
 def progress(now: Standing) -> str:
-    """`1,234/2,000`, as wide at the start of a batch as at its end; `1,234` of who knows how many."""
+    """`1,234/2,000`, as wide at the start of a batch as at its end; `1,234` of who knows how many. A part
+    comes after its name."""
+    part = f"{now.part} " if now.part else ""
     if now.total is None:
-        return f"{now.done:,}"
+        return f"{part}{now.done:,}"
     total = f"{now.total:,}"
-    return f"{now.done:>{len(total)},}/{total}"
+    return f"{part}{now.done:>{len(total)},}/{total}"
 
 
 def _parts(now: Standing) -> list[tuple[int, str]]:
