@@ -41,6 +41,7 @@ from rise_cli.core.domain import (
     Vote,
 )
 from rise_cli.errors import UsageError
+from rise_cli.history.fitting import misfit
 
 _Json = Mapping[str, Any]
 
@@ -48,16 +49,23 @@ _Json = Mapping[str, Any]
 def to_trajectory(record: _Json, shape: Shape = Shape.REVISE) -> Trajectory:
     """Return the trajectory of a record in the format `rise.trajectory/1`.
 
-    Raises UsageError where it has an answer but not the turn that gave it (`--slim`), or was written by
-    a later version of this program with rules that this one does not know.
+    Raises UsageError where it has an answer but not the turn that gave it (`--slim`), where a value is of
+    another kind than the format says, or where a later version of this program wrote it with rules that
+    this one does not know.
     """
+    if (wrong := misfit(record)) is not None:
+        raise _unreadable(record, "{} is {!r:.60}".format(*wrong))
     try:
         return _trajectory(record, shape)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"the run {record.get('id')!r} cannot be read ({error}); it is damaged, or a later version of "
-            "rise may have written it"
-        ) from error
+        raise _unreadable(record, str(error)) from error
+
+
+def _unreadable(record: _Json, why: str) -> UsageError:
+    return UsageError(
+        f"the run {record.get('id')!r} cannot be read ({why}); it is damaged, or a later version of rise may "
+        "have written it"
+    )
 
 
 def seconds(record: _Json) -> float:
