@@ -333,6 +333,14 @@ def test_show_knows_what_kind_of_protocol_it_was(rise: Program) -> None:
         assert (said in live, said in shown) == (True, True), said
 
 
+@pytest.mark.parametrize("more", [("decide",), ("aggregate", "--samples", "3", "--draw", "2"), ("refine",)])
+def test_show_knows_what_every_turn_was_shown(rise: Program, more: tuple[str, ...]) -> None:
+    lines = [f"Answer: {n}\nConfidence: 60%" for n in (7, 8, 7)]
+    (rise.folder / "s.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    live = rise("ask", QUESTION, "-m", "scripted:s.jsonl", "-v", "--turns", "3", "--prompt", *more).err
+    assert live.partition("turns were taken.")[0] in rise("log", "show", "last").out
+
+
 def test_show_claims_nothing_of_a_selection_that_was_not_kept(rise: Program) -> None:
     lines = [
         "One plan.",
