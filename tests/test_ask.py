@@ -281,7 +281,7 @@ def test_context_from_a_file_or_from_stdin(rise: Program, wire: str) -> None:
     assert "The notes." in one
 
 
-@pytest.mark.parametrize("name", ["missing.md", "."])
+@pytest.mark.parametrize("name", ["missing.md", ".", "", "/dev/zero", "a\0b"])
 def test_a_context_that_cannot_be_read(rise: Program, name: str) -> None:
     result = rise("ask", QUESTION, "--context", name, "-m", "openai:m")
     assert (result.code, result.out) == (2, "")

@@ -69,8 +69,8 @@ def test_feedback_goes_into_the_next_turn_and_acceptance_ends_the_run(rise: Prog
 def test_going_on_says_nothing_and_every_turn_runs(rise: Program) -> None:
     with Loopback([reply(8)]) as server:
         terminal = rise.terminal("ask", QUESTION, *at("openai", server), "-i", "--turns", "3", env=KEYS)
-        for _ in range(3):
-            say(terminal, "")
+        for typed in ("", "\x1b[A\x1bOB", " "):  # arrows say nothing either
+            say(terminal, typed)
         result = terminal.end()
         # Without a person the second would have been the last: a majority of three.
         assert len(server.seen) == 3

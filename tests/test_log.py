@@ -298,7 +298,12 @@ def without_figures(transcript: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "more",
-    [("--turns", "3"), ("--samples", "2", "--turns", "2"), ("--check", "grep -q 8"), ("--window", "0")],
+    [
+        ("--turns", "3"),
+        ("--samples", "2", "--turns", "2"),
+        ("--check", "grep -q 8"),
+        ("--window", "0"),
+    ],
 )
 @pytest.mark.parametrize("columns", ["40", "100"])
 def test_show_is_the_transcript_that_was_seen(
@@ -316,6 +321,37 @@ def test_show_is_the_transcript_that_was_seen(
     # In chains side by side, who comes first is chance when it is live.
     assert sorted(again[again.index(seen[0]) : -1]) == sorted(seen)
     assert max(map(len, shown.out.splitlines())) <= int(columns)
+
+
+def test_show_knows_what_kind_of_protocol_it_was(rise: Program) -> None:
+    rounds = "".join(f"## Round {n}\nAnswer: 8\nConfidence: 60%\n\n" for n in (1, 2))
+    (rise.folder / "rounds.jsonl").write_text(json.dumps(rounds) + "\n")
+    more = ("--prompt", "single-call", "-m", "scripted:rounds.jsonl", "-v")
+    live = rise("ask", QUESTION, *more).err
+    shown = rise("log", "show", "last").out
+    for said in ("up to 5 turns in one reply\n", "The reply held 2 turns.\n"):
+        assert (said in live, said in shown) == (True, True), said
+
+
+@pytest.mark.parametrize("more", [("decide",), ("aggregate", "--samples", "3", "--draw", "2"), ("refine",)])
+def test_show_knows_what_every_turn_was_shown(rise: Program, more: tuple[str, ...]) -> None:
+    lines = [f"Answer: {n}\nConfidence: 60%" for n in (7, 8, 7)]
+    (rise.folder / "s.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    live = rise("ask", QUESTION, "-m", "scripted:s.jsonl", "-v", "--turns", "3", "--prompt", *more).err
+    assert live.partition("turns were taken.")[0] in rise("log", "show", "last").out
+
+
+def test_show_claims_nothing_of_a_selection_that_was_not_kept(rise: Program) -> None:
+    lines = [
+        "One plan.",
+        "Another plan.",
+        {"purpose": "select", "reply": "The most consistent is Response 2"},
+    ]
+    (rise.folder / "s.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    live = rise("ask", "Plan it.", "--kind", "text", "--turns", "2", "-m", "scripted:s.jsonl", "-v")
+    assert (live.out, "The model selected the reply of turn 2." in live.err) == ("Another plan.\n", True)
+    shown = " ".join(rise("log", "show", "last").out.split())
+    assert "The model was asked to select, and the reply of turn 2 stands." in shown
 
 
 def test_show_tells_the_price_of_the_whole(rise: Program, wire: str) -> None:
@@ -453,6 +489,8 @@ def test_an_svg_that_cannot_be_written(rise: Program, script: tuple[str, ...]) -
     rise("ask", QUESTION, *script)
     result = rise("log", "show", "last", "--svg", "no/where.svg")
     assert (result.code, "cannot write 'no/where.svg'" in result.err) == (2, True)
+    result = rise("log", "show", "last", "--svg", "")
+    assert (result.code, "must name a file, or be - for stdout, not ''" in result.err) == (2, True)
 
 
 def test_nothing_in_a_kept_reply_controls_a_terminal(rise: Program, wire: str) -> None:

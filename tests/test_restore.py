@@ -238,3 +238,37 @@ def test_what_cannot_be_read_is_told(change: dict[str, Any]) -> None:
     record = recorded(one_answer(Done(Call(1, 1), _whole(), (attempt(1),)))) | change
     with pytest.raises(UsageError, match=r"the run 'p' (cannot be read|was written without its turns)"):
         to_trajectory(record)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "said"),
+    [
+        (("turns", 0, "reply"), 7, r"turns\[0\].reply is 7"),
+        (("turns", 0, "answer"), ["x"], r"turns\[0\].answer is \['x'\]"),
+        (("turns", 0, "feedback"), {}, r"turns\[0\].feedback is {}"),
+        (("turns", 0, "turn"), 0, r"turns\[0\].turn is 0"),
+        (("turns", 0, "confidence"), "high", r"turns\[0\].confidence is 'high'"),
+        (("turns", 0, "usage"), {"input_tokens": True}, r"turns\[0\].usage.input_tokens is True"),
+        (("votes", 0, "turns"), [[1]], r"votes\[0\].turns\[0\] is \[1\]"),
+        (("question",), None, "question is None"),
+        (("context",), 0.5, "context is 0.5"),
+        (("prior",), [{"role": "system", "text": "x"}], r"prior\[0\].role is 'system'"),
+        (("settings",), [], r"settings is \[\]"),
+    ],
+    ids=str,
+)
+def test_a_value_of_the_wrong_kind_is_told(at: tuple[str | int, ...], value: object, said: str) -> None:
+    record: Any = recorded(one_answer(Done(Call(1, 1), _whole(), (attempt(1),))))
+    inner = record
+    for name in at[:-1]:
+        inner = inner[name]
+    inner[at[-1]] = value
+    with pytest.raises(UsageError, match=rf"the run 'p' cannot be read \({said}\); it is damaged"):
+        to_trajectory(record)
+
+
+def test_members_that_are_not_known_yet_are_no_damage() -> None:
+    record: Any = recorded(one_answer(Done(Call(1, 1), _whole(), (attempt(1),))))
+    record["turns"][0]["mood"] = record["weather"] = 7
+    del record["prior"], record["turns"][0]["given"]
+    assert to_trajectory(record).end.answer == record["answer"]

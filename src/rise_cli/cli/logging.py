@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,7 +61,7 @@ def log_show(
         bool, typer.Option("--json", help="Print its record, as rise ask --json does.")
     ] = False,
     svg: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--svg", metavar="FILE", help="Save the transcript as a picture; '-' is stdout."),
     ] = None,
 ) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rise_cli.commands.remember import kept
 from rise_cli.commands.wish import STDIO
 from rise_cli.core.controls import printable
+from rise_cli.core.domain import Shape
 from rise_cli.errors import UsageError
 from rise_cli.history.memory import BATCH, Entry, Hit, Memory
 from rise_cli.history.record import dumps
@@ -46,10 +47,12 @@ def search_entries(words: Sequence[str], limit: int, as_json: bool) -> None:
         _say(f"no entry holds {short(' '.join(words))}; a * at the end of a word stands for any ending")
 
 
-def show_entry(name: str, as_json: bool, picture: Path | None) -> None:
+def show_entry(name: str, as_json: bool, picture: str | None) -> None:
     """Print an entry: its transcript, its record as JSON, or its transcript into an SVG file."""
     if as_json and picture is not None:
         raise UsageError("--json and --svg exclude each other; give one of them")
+    if picture == "":
+        raise UsageError("--svg must name a file, or be - for stdout, not ''")
     with kept() as memory:
         entry, record = memory.load(name)
     if as_json:
@@ -120,20 +123,30 @@ def _draw_whole(entry: Entry, record: Mapping[str, Any], console: Console) -> No
         show_batch(head, record, page)
     else:
         parent = [Text(f"continues {entry.parent}", style="dim")] if entry.parent else []
-        show_run([head, *parent], record, to_trajectory(record), seconds(record), page)
+        run = to_trajectory(record, _shape(record["settings"]))
+        show_run([head, *parent], record, run, seconds(record), page)
 
 
-def _save(entry: Entry, record: Mapping[str, Any], path: Path) -> None:
+def _shape(was: Mapping[str, Any]) -> Shape:
+    """The shape of the protocol; of a folder of one's own, of which the log knows only the name, the most
+    usual one."""
+    from rise_cli.prompts import load, names
+
+    name = was.get("protocol")
+    return load(name).shape if name in names() else Shape.REVISE
+
+
+def _save(entry: Entry, record: Mapping[str, Any], path: str) -> None:
     from rise_cli.render.svg import svg
 
     image = svg(lambda console: _draw(entry, record, console), title=f"rise log {entry.id}", width=_PICTURE)
-    if str(path) == STDIO:
+    if path == STDIO:
         sys.stdout.write(image)
         return
     try:
-        path.write_text(image, encoding="utf-8")
+        Path(path).write_text(image, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}; name another file") from None
+        raise UsageError(f"cannot write {path!r}: {error.strerror}; name another file") from None
 
 
 def _console() -> Console:

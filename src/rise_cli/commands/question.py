@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from rise_cli.core.choices import fix_kind
 from rise_cli.core.domain import Kind, Message, Problem
 from rise_cli.errors import UsageError
+from rise_cli.problems.source import LONGEST_LINE
 
 
 def pose(question: str, context: str | None, kind: Kind, prior: tuple[Message, ...] = ()) -> Problem:
@@ -48,19 +50,32 @@ def read_context(name: str) -> str:
     """Return the material of `--context`: a file's text, or stdin for `-`."""
     if name == "-":
         return _stdin("context").strip()
+    if not name:
+        raise UsageError("--context must name a file, or be - for stdin, not ''")
+    what = f"the context file {name!r}"
     try:
-        return _decoded(Path(name).read_bytes(), f"the context file {name!r}").strip()
-    except OSError as error:
-        raise UsageError(f"cannot read the context file {name!r}: {error.strerror}") from None
+        with Path(name).open("rb") as file:
+            return _decoded(_whole(file, what), what).strip()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {what}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _stdin(what: str) -> str:
     if sys.stdin is None:
         raise UsageError(f"stdin is closed, so the {what} cannot be read from it; give it as an argument")
     try:
-        return _decoded(sys.stdin.buffer.read(), f"the {what} on stdin")
+        return _decoded(_whole(sys.stdin.buffer, f"the {what} on stdin"), f"the {what} on stdin")
     except OSError as error:
         raise UsageError(f"cannot read the {what} from stdin: {error.strerror}") from None
+
+
+def _whole(file: BinaryIO, what: str) -> bytes:
+    """Return what the file holds. Raises UsageError where that has no end, as /dev/zero, or no model reads
+    so much."""
+    raw = file.read(LONGEST_LINE + 1)
+    if len(raw) > LONGEST_LINE:
+        raise UsageError(f"{what} is larger than {LONGEST_LINE >> 20} MiB, which no model reads; shorten it")
+    return raw
 
 
 def _argument(text: str, what: str) -> str:

@@ -3,7 +3,8 @@
 A transcript can be shown again from it, and a conversation be taken up. What the format does not hold
 stays unknown:
 
-- what a call cost (the record has the sum), what a failed one said, and what a call saw;
+- what a call cost (the record has the sum), what a failed one said, and what a call saw, unless the
+  shape is one of those whose transcript depends on it: then it is worked out again;
 - the shape of the protocol, which whoever has its folder can say;
 - which answers were the same where neither the votes nor their spelling tell: those count as different;
 - replies to ratings and selections, and what scoring fills in afterwards, which steered nothing.
@@ -40,7 +41,9 @@ from rise_cli.core.domain import (
     Verdict,
     Vote,
 )
+from rise_cli.core.shapes import missing_calls
 from rise_cli.errors import UsageError
+from rise_cli.history.fitting import misfit
 
 _Json = Mapping[str, Any]
 
@@ -48,16 +51,23 @@ _Json = Mapping[str, Any]
 def to_trajectory(record: _Json, shape: Shape = Shape.REVISE) -> Trajectory:
     """Return the trajectory of a record in the format `rise.trajectory/1`.
 
-    Raises UsageError where it has an answer but not the turn that gave it (`--slim`), or was written by
-    a later version of this program with rules that this one does not know.
+    Raises UsageError where it has an answer but not the turn that gave it (`--slim`), where a value is of
+    another kind than the format says, or where a later version of this program wrote it with rules that
+    this one does not know.
     """
+    if (wrong := misfit(record)) is not None:
+        raise _unreadable(record, "{} is {!r:.60}".format(*wrong))
     try:
         return _trajectory(record, shape)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"the run {record.get('id')!r} cannot be read ({error}); it is damaged, or a later version of "
-            "rise may have written it"
-        ) from error
+        raise _unreadable(record, str(error)) from error
+
+
+def _unreadable(record: _Json, why: str) -> UsageError:
+    return UsageError(
+        f"the run {record.get('id')!r} cannot be read ({why}); it is damaged, or a later version of rise may "
+        "have written it"
+    )
 
 
 def seconds(record: _Json) -> float:
@@ -74,6 +84,8 @@ def _trajectory(record: _Json, shape: Shape) -> Trajectory:
     reason = StopReason(record["stop_reason"])
     same = candidates(record, problem.kind)
     done = tuple(_dones(record, same))
+    if policy.shape in {Shape.AGGREGATE, Shape.DECIDE}:
+        done = _seeing(policy, problem, done)
     attempts = {attempt.place: attempt for one in done for attempt in one.attempts}
     votes = tuple(_tally(vote, same, attempts) for vote in record["votes"])
     winner = _winner(record["answer"], done, votes)
@@ -141,6 +153,18 @@ def _dones(record: _Json, candidates: Mapping[Place, Place]) -> Iterator[Done]:
         # Which of the calls lost an attempt is not recorded.
         yield replace(done, result=replace(done.result, lost_attempts=1)) if lost else done
         lost = False
+
+
+def _seeing(policy: Policy, problem: Problem, done: tuple[Done, ...]) -> tuple[Done, ...]:
+    """The same calls with what each saw, which follows from the rules and the turns before."""
+    found: list[Done] = []
+    for turn in sorted({one.call.turn for one in done}):
+        asked = {call.chain: call for call in missing_calls(policy, problem, tuple(found), turn)}
+        of_turn = [one for one in done if one.call.turn == turn]
+        found += [
+            one if one.given else replace(one, call=asked.get(one.call.chain, one.call)) for one in of_turn
+        ]
+    return tuple(found)
 
 
 def _by_call(turns: Sequence[_Json]) -> list[list[_Json]]:

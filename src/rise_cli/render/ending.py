@@ -37,7 +37,8 @@ def spent(trajectory: Trajectory, seconds: float) -> Spent:
 def ending(trajectory: Trajectory, took: Spent, page: Page) -> list[Text]:
     """Return the last block."""
     lines = poll(trajectory.end, trajectory.policy, page)
-    words = f"{why_stopped(trajectory)} {who_won(trajectory)}".rstrip()
+    asked = took.total.by_purpose.get(Purpose.SELECT, 0)
+    words = f"{why_stopped(trajectory)} {who_won(trajectory, asked)}".rstrip()
     lines += page.flow([Text(words, style="" if trajectory.end.winner else "yellow")], "")
     return lines + _totals(trajectory, took, page)
 
@@ -62,8 +63,11 @@ def why_stopped(trajectory: Trajectory) -> str:
     return sentence if trajectory.end.winner else f"{sentence} No turn gave a usable answer."
 
 
-def who_won(trajectory: Trajectory) -> str:
-    """Return a sentence on the reply that the model selected; nothing where it did not."""
+def who_won(trajectory: Trajectory, asked: int) -> str:
+    """Return a sentence on the reply that the model selected; nothing where that was not its business.
+
+    `asked` is how often it was asked to. A run that was kept has no more of its selections than that.
+    """
     policy, done, winner = trajectory.policy, trajectory.done, trajectory.end.winner
     if policy.vote is not Vote.CONSISTENT or winner is None or accepted(done):
         return ""
@@ -74,6 +78,8 @@ def who_won(trajectory: Trajectory) -> str:
         return "All replies give the same answer, so there was nothing to select."
     place = where(winner.place, policy)
     selections = tuple(one for one in done if one.call.purpose is Purpose.SELECT)
+    if asked and not selections:
+        return f"The model was asked to select, and the reply of {place} stands."
     if any(one.selected is not None for one in selections) and selected(choice, selections) == winner:
         return f"The model selected the reply of {place}."
     return f"The model selected none, so the reply of {place} stands."

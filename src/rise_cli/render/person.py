@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import select
 import sys
 import termios
@@ -40,6 +41,9 @@ ACCEPT = Verdict(1.0, None, True, "person")
 STOP = Verdict(None, None, False, "person", enough=True)
 
 _LOOK_S = 0.03  # how often the terminal is looked at: sooner than anybody notices
+
+# What a terminal sends for an arrow, Home, F1 and the like (ECMA-48 5.4; xterm's SS3), or before a paste.
+_KEY = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[A-Za-z])")
 
 _HINTS = ("Enter: go on", "a: accept", "q: stop", "or feedback, ended by an empty line")
 
@@ -87,7 +91,12 @@ class Terminal:
             if not piece:
                 break
             typed += piece
-        return printable(typed.decode("utf-8", "replace")).rstrip("\n") if typed else None
+        return _text(typed) if typed else None
+
+
+def _text(typed: bytes) -> str:
+    """A line as it was meant: keys that type no character, such as arrows, are no feedback."""
+    return printable(_KEY.sub("", typed.decode("utf-8", "replace"))).rstrip("\n")
 
 
 class Person:
