@@ -208,6 +208,17 @@ def test_what_is_printed_is_the_open_transcript_whole(opened: Open, one: Path) -
     expect(page.locator("dialog .turn")).to_have_count(3)
 
 
+def test_on_paper_no_table_is_cut_off_and_the_verdict_is_on_the_first_page(
+    opened: Open, hostile: Path
+) -> None:
+    page = opened(hostile, width=680)  # what A4 has between its margins
+    page.emulate_media(media="print")
+    beyond = "all => all.map(e => e.scrollWidth - e.clientWidth)"
+    assert set(page.locator(".scroll:visible").evaluate_all(beyond)) == {0}
+    sections = "all => all.map(e => getComputedStyle(e).breakInside)"
+    assert set(page.locator("main > section").evaluate_all(sections)) == {"auto"}
+
+
 def test_hostile_words_are_shown_and_run_nothing(opened: Open, hostile: Path) -> None:
     page = opened(hostile)
     expect(page.locator("#file option")).to_have_text(["all files", "<b>one.jsonl", "two⟨U+202E⟩.jsonl"])

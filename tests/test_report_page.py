@@ -20,7 +20,7 @@ from measuring import measured
 from running import Program
 
 from rise_cli.measure.summary import outcomes, summarize
-from rise_cli.render.html import page, sections
+from rise_cli.render.html import charts, page, sections
 from rise_cli.render.html.curves import curve
 from rise_cli.render.html.embedding import Chunks, in_script
 from rise_cli.render.html.entries import FLAGS, flags
@@ -180,9 +180,34 @@ def test_the_curve_of_samples_goes_along_the_chains() -> None:
     ]
 
 
-def test_calls_that_are_no_attempts_count_with_every_turn() -> None:
-    one = measured("p", "A", "A A", requests=4, input_tokens=400, output_tokens=80)
-    assert [(spot.calls, spot.tokens) for spot in curve([one])] == [(2.0, 240.0), (4.0, 480.0)]
+def test_calls_that_are_no_attempts_count_with_the_turns_that_they_serve() -> None:
+    given = {"requests": 4, "input_tokens": 400, "output_tokens": 80}
+    critiques = measured("p", "A", "A A", **given)  # of which the first turn has none
+    assert [(spot.calls, spot.tokens) for spot in curve([critiques])] == [(1.0, 120.0), (4.0, 480.0)]
+    ratings = measured("p", "A", "A A", **given, settings={"protocol": "t", "confidence": "asked"})
+    assert [(spot.calls, spot.tokens) for spot in curve([ratings])] == [(2.0, 240.0), (4.0, 480.0)]
+
+
+def test_turns_of_one_reply_cost_one_call_and_are_one_point() -> None:
+    one = measured("p", "B", "A B B", requests=1, input_tokens=100, output_tokens=90)
+    assert [(spot.name, spot.calls, spot.tokens) for spot in curve([one])] == [("turn 3", 1.0, 190.0)]
+
+
+def test_every_line_has_a_mark_and_colour_of_its_own() -> None:
+    looks = [(charts.sign(number), number % charts.SERIES) for number in range(36)]
+    assert len(set(looks)) == len(looks)
+
+
+def test_of_several_files_each_problem_counts_once() -> None:
+    files = [_file("a", ("A", "A")), _file("b", ("A", "A"), ("A", "B"))]
+    assert sections.about(files)[0].startswith("2 problems, ")
+
+
+def test_a_file_that_is_named_twice_is_told_apart(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", rows(1))
+    text = _page(path, path)
+    assert f"1: {path}" in text
+    assert f"2: {path}" in text
 
 
 def _file(name: str, *words: tuple[str | None, str]) -> File:
@@ -209,6 +234,7 @@ def test_of_several_files_the_first_is_what_the_others_are_held_against() -> Non
     one, other = _file("a", *[("A", "B")] * 20), _file("b", *[("A", "A")] * 20)
     (said,) = sections.verdicts([one, other])
     assert (said.kind, said.word) == ("helps", "b is right more often than a")
+    assert said.sentence.endswith(" It takes 120 tokens a problem, a 120.")
     table = sections.comparisons([one, other])
     assert table
     assert table.rows[0][:6] == ("a → b", "20", "0", "0", "20", "0")
@@ -243,7 +269,21 @@ def test_what_is_read_is_not_written_over(rise: Program) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("line", ["{}", "no json", json.dumps(row("p", "1", ["1"]) | {"votes": 3})])
+_DAMAGED: list[dict[str, object]] = [
+    {"votes": 3},
+    {"status": []},
+    {"extra": None},
+    {"correct": "yes"},
+    {"stop_reason": []},
+    {"confidence": 3},
+    {"cost_usd": "1"},
+    {"settings": {"tie": []}},
+]
+
+
+@pytest.mark.parametrize(
+    "line", ["{}", "no json", *(json.dumps(row("p", "1", ["1"]) | part) for part in _DAMAGED)]
+)
 def test_a_line_that_is_no_row_is_named_and_the_page_of_before_stays(rise: Program, line: str) -> None:
     path = write(rise.folder / "r.jsonl", rows(1))
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")

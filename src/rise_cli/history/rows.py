@@ -273,7 +273,7 @@ def _load(line: bytes) -> dict[str, Any] | None:
     fits = (
         isinstance(record.get("id"), str)
         and (index is None or (isinstance(index, int) and index >= 0))
-        and record.get("status") in {"ok", "failed"}
+        and record.get("status") in ("ok", "failed")
         and isinstance(record.get("settings"), dict)
     )
     return record if fits else None

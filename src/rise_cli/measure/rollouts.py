@@ -123,7 +123,7 @@ def _is_measurable(record: Mapping[str, Any]) -> bool:
         and all(isinstance(record[name], str) for name in ("question", "stop_reason"))
         and isinstance(record["correct"], bool | None)
         and isinstance(record["extra"], dict)
-        and record["settings"].get("tie") in {None, *Tie}
+        and record["settings"].get("tie") in (None, *Tie)
         and isinstance(record["votes"], list)
         and all(map(_is_vote, record["votes"]))
         and all(isinstance(usage.get(name, ""), int | None) for name in _COUNTS)

@@ -73,9 +73,10 @@ def spent(rollouts: Sequence[Rollout]) -> Spending:
 
 
 def _brought_nothing(rollout: Rollout) -> bool:
-    """Whether no reply came, so that there is nothing that it could have cost."""
+    """Whether nobody was asked or no reply came, so that there is nothing that it could have cost."""
     unknown = rollout.input_tokens is None and rollout.cost_usd is None
-    return unknown and bool(rollout.turns) and not any(turn.replied for turn in rollout.turns)
+    silent = bool(rollout.turns) and not any(turn.replied for turn in rollout.turns)
+    return unknown and (silent or not rollout.requests)
 
 
 def _sum(rollouts: Iterable[Rollout], of: Callable[[Rollout], int | None]) -> int | None:

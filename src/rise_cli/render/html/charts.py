@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH, _HEIGHT = 440, 280  # a phone shows it at three quarters of this, and 12 units of type stay legible
+_WIDTH, _HEIGHT = 400, 270  # a phone shows it at five sixths of this, and 13 units of type stay legible
 
 _INK, _GRID, _GOOD, _BAD, _PAPER = "#101010", "#202020", "#303030", "#404040", "#505050"
 _SERIES = ("#a00001", "#a00002", "#a00003", "#a00004", "#a00005", "#a00006")
@@ -37,7 +37,7 @@ _DASHES = ("-", "--", "-.", ":")
 _LOOK = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
-    "font.size": 12,
+    "font.size": 13,
     "text.color": _INK,
     "axes.labelcolor": _INK,
     "axes.edgecolor": _GRID,
@@ -55,10 +55,18 @@ _LOOK = {
 }
 
 SERIES = len(_SERIES)
-"""Lines that differ in colour and marker; further ones differ in their dashes."""
+"""Colours, and markers; further lines have each colour with another marker, and dashes."""
 
-SIGNS = "●■▲◆▼✚"
-"""The markers, as a legend in the page shows them."""
+_SIGNS = "●■▲◆▼✚"  # the markers
+
+
+def sign(number: int) -> str:
+    """The marker of a line, as a legend in the page shows it."""
+    return _SIGNS[_marker(number)]
+
+
+def _marker(number: int) -> int:
+    return (number + number // SERIES) % SERIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ def lines(told: Told, series: Sequence[Sequence[Point]], x: str, *, whole: bool)
             _line(axes, number, points, shift=_shift(number, len(series)) if whole else 0.0)
         _shares(axes, [v for points in series for p in points for v in (p.y, p.low, p.high) if v is not None])
         axes.set_xlabel(x)
+        axes.set_ylabel("right")
         if whole:
             xs = sorted({round(point.x) for points in series for point in points})
             axes.set_xticks(xs if len(xs) <= 12 else [n for n in xs if n == 1 or n % (len(xs) // 8 + 1) == 0])
@@ -98,7 +107,7 @@ def lines(told: Told, series: Sequence[Sequence[Point]], x: str, *, whole: bool)
         return drawing.svg()
 
 
-def flips(told: Told, names: Sequence[str], fixed: Sequence[float], broken: Sequence[float]) -> str:
+def flips(told: Told, names: Sequence[str], fixed: Sequence[float], broken: Sequence[float], x: str) -> str:
     """Shares of the answers that were mended (above) and spoiled (below), of each of `names`, which are
     ours."""
     with _figure(told) as drawing:
@@ -113,6 +122,8 @@ def flips(told: Told, names: Sequence[str], fixed: Sequence[float], broken: Sequ
         axes.set_xticks(list(steps), names)
         axes.set_xlim(0.4, max(len(fixed), 3) + 0.6)
         axes.grid(axis="x", visible=False)
+        axes.set_ylabel("of these answers")
+        axes.set_xlabel(x)
         return drawing.svg()
 
 
@@ -129,6 +140,7 @@ def reliability(told: Told, series: Sequence[Sequence[Point]]) -> str:
             axis.set_ticks([0, 0.25, 0.5, 0.75, 1])
             axis.set_major_formatter(lambda value, _: _percent(value))
         axes.set_xlabel("stated confidence")
+        axes.set_ylabel("right")
         return drawing.svg()
 
 
@@ -141,7 +153,7 @@ def _line(axes: Axes, number: int, points: Sequence[Point], shift: float = 0.0) 
         color=color,
         linewidth=2,
         linestyle=_DASHES[number // SERIES % len(_DASHES)],
-        marker=_MARKERS[number % SERIES],
+        marker=_MARKERS[_marker(number)],
         markersize=6,
         markeredgecolor=_PAPER,
     )

@@ -11,6 +11,8 @@ from rise_cli.render.html import charts
 from rise_cli.render.html.charts import Point, Told
 from rise_cli.render.html.sections import File, Table, estimate, share, usd
 
+_INTERVALS = "Upright lines are 95% intervals, here and below."
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -53,13 +55,12 @@ def by_turn(files: Sequence[File]) -> Figure:
     rows = tuple(row for file in files for row in _turn_rows(file, many=len(files) > 1))
     head = ("Turn", "Alone (95%)", "Vote so far (95%)", "Ever right (oracle)", "Problems")
     partial = any(file.summary.partial for file in files)
-    note = (
+    early = (
         "Some chains stopped early: a turn's own accuracy is of those that went on, and ever right "
         "leaves out turns that nobody took."
     )
-    return Figure(
-        "turns", title, (note,) if partial else (), drawing, _legend(named), Table(title, head, rows)
-    )
+    notes = ((_INTERVALS,) if drawing else ()) + ((early,) if partial else ())
+    return Figure("turns", title, notes, drawing, _legend(named), Table(title, head, rows))
 
 
 def _points(summary: Summary, pattern: str) -> list[Point]:
@@ -118,7 +119,8 @@ def by_cost(files: Sequence[File]) -> Figure:
         for file in files
         for spot in file.curve
     )
-    note = "The vote after each turn or sample, against what a problem has taken by then, input and output."
+    note = "The vote after each turn or sample, against what a problem has taken by then: "
+    note += "tokens of input and output." if counted else "calls, since not all tokens are known."
     head = ("Vote after", "Right (95%)", "Tokens a problem", "Calls a problem")
     legend = _legend(named) if len(files) > 1 else ()
     return Figure("cost-curve", title, (note,), drawing, legend, Table(title, head, rows))
@@ -130,16 +132,18 @@ def flips(files: Sequence[File]) -> Figure:
     if len(files) == 1:
         steps = [(f"{step.t}→{(step.t or 0) + 1}", step) for step in files[0].summary.steps]
         rows = [(f"turn {name}", step) for name, step in steps]
+        what = "from turn to turn"
     else:
         steps = [(str(number), file.summary.flips) for number, file in enumerate(files, 1)]
         rows = [(f"{number}: {file.name}", file.summary.flips) for number, file in enumerate(files, 1)]
+        what = "file"
     drawing = ""
     legend: tuple[Key, ...] = ()
     if any(step.flips.pairs for _, step in steps):
         fixed = [_of_pairs(step, step.flips.fixed) for _, step in steps]
         broken = [_of_pairs(step, step.flips.broken) for _, step in steps]
         told = Told("flips", title, "; ".join(f"{name}: {_flips_spoken(step)}" for name, step in rows))
-        drawing = charts.flips(told, [name for name, _ in steps], fixed, broken)
+        drawing = charts.flips(told, [name for name, _ in steps], fixed, broken, what)
         legend = (Key("■", "good", "fixed: wrong, then right"), Key("▨", "bad", "broken: right, then wrong"))
         if len(files) > 1:
             legend += tuple(Key(f"{number}", "ink", file.name) for number, file in enumerate(files, 1))
@@ -259,9 +263,8 @@ def _seconds(seconds: float | None) -> str:
 
 
 def _legend(named: Sequence[tuple[str, Sequence[Point]]]) -> tuple[Key, ...]:
-    signs = charts.SIGNS
     return tuple(
-        Key(signs[number % len(signs)], str(number % len(signs) + 1), name)
+        Key(charts.sign(number), str(number % charts.SERIES + 1), name)
         for number, (name, _) in enumerate(named)
     )
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from jinja2 import Environment, StrictUndefined
 
 from rise_cli.core.controls import UNSAFE
-from rise_cli.history.rows import damaged, recorded
-from rise_cli.measure.rollouts import Rollout, rollout
+from rise_cli.measure.rollouts import Rollout, Rows
 from rise_cli.measure.summary import outcomes, summarize
 from rise_cli.render.html import sections
 from rise_cli.render.html.curves import curve
@@ -68,15 +67,9 @@ def write(paths: Sequence[Path], out: IO[bytes], title: str | None = None) -> in
 
 def _packed(path: Path, number: int, transcripts: Chunks, index: Chunks) -> Iterator[Rollout]:
     """Read a file and pack its transcripts; what is yielded holds no texts."""
-    settings: Mapping[str, Any] = {}
-    for line, record in enumerate(recorded(path), 1):
-        if record["settings"] == settings:  # of a whole file, mostly: kept once
-            record["settings"] = settings
-        settings = record["settings"]
-        try:
-            one = rollout(record)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise damaged(str(path), line) from error
+    rows = Rows(path)
+    for record in rows:
+        one = rows.rollout(record)
         place = transcripts.add(transcript(record, one))
         index.add(entry(record, one, number, place))
         yield one
@@ -84,8 +77,10 @@ def _packed(path: Path, number: int, transcripts: Chunks, index: Chunks) -> Iter
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """Short names that tell the files apart, fit to be shown wherever they come to stand."""
-    short = [visible(path.name) for path in paths]
-    return short if len(set(short)) == len(short) else [visible(path) for path in paths]
+    for names in ([visible(path.name) for path in paths], [visible(path) for path in paths]):
+        if len(set(names)) == len(names):
+            return names
+    return [f"{number}: {name}" for number, name in enumerate(names, 1)]  # one file, twice
 
 
 def _head(files: Sequence[File], title: str, script: str) -> str:

@@ -44,7 +44,7 @@ class Said:
 
 def about(files: Sequence[File]) -> list[str]:
     """What the page is of, in a line or two."""
-    total = counted(sum(file.summary.problems for file in files), "problem")
+    total = counted(len({id_ for file in files for id_ in file.outcomes}), "problem")
     models = sorted({model for file in files for model in file.summary.models})
     protocols = sorted({name for file in files for name in file.summary.protocols})
     lines = [f"{total}, {', '.join(protocols)}, {', '.join(models)}"]
@@ -57,7 +57,7 @@ def about(files: Sequence[File]) -> list[str]:
 
 def verdicts(files: Sequence[File]) -> list[Said]:
     """In words: the files against the first one, then within each file its turns against its first one."""
-    said = [_between(one) for one in across(files)]
+    said = [_between(one, files[0], file) for one, file in zip(across(files), files[1:], strict=True)]
     for file in files:
         where = f" in {file.name}" if len(files) > 1 else ""
         said += [_within(one, file.summary, where) for one in file.summary.changes]
@@ -82,13 +82,29 @@ def across(files: Sequence[File]) -> list[Change]:
     return [change(first, (file.name, file.outcomes)) for file in files[1:]]
 
 
-def _between(one: Change) -> Said:
+def _between(one: Change, first: File, other: File) -> Said:
     kind = {"helps": "helps", "hurts": "hurts"}.get(one.verdict.word, "unknown")
     word = {
         "helps": f"{one.b} is right more often than {one.a}",
         "hurts": f"{one.b} is right less often than {one.a}",
     }.get(kind, f"Cannot tell {one.b} from {one.a}")
-    return Said(kind, word, one.verdict.sentence)
+    return Said(kind, word, f"{one.verdict.sentence} {_prices(first, other)}".rstrip())
+
+
+def _prices(first: File, other: File) -> str:
+    """What each takes: being right more often for more is no merit yet."""
+    if not first.summary.problems or not other.summary.problems:
+        return ""
+    sums = [file.summary.spending.tokens for file in (first, other)]
+    unit, digits = "tokens", 0
+    if None in sums:
+        sums = [file.summary.spending.requests for file in (first, other)]
+        unit, digits = "calls", 1
+    ours, theirs = (
+        f"{(total or 0) / file.summary.problems:,.{digits}f}"
+        for total, file in zip(sums, (first, other), strict=True)
+    )
+    return f"It takes {theirs} {unit} a problem, {first.name} {ours}."
 
 
 def _within(one: Change, summary: Summary, where: str) -> Said:
