@@ -6,7 +6,8 @@
    table, the paired differences and its verdicts.
 2. Turn 1 of each protocol against the bare question with "Reason step by step" (`bare/`), paired: `not
    worse` means that the lower 95% bound of the difference is above -5 points, `worse` that the upper one is
-   below 0, else it is `cannot tell`.
+   below 0, else it is `cannot tell`. Most protocols ask the same first (`SAME`), so their first turns are
+   also taken together: of each problem the mean of all draws, and the bootstrap's interval over problems.
 3. The majority of T turns beside any of T (an oracle's figure): where the two are the same as turn 1, the
    later turns only copied it.
 
@@ -21,16 +22,20 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 
 import sums
+from scipy.stats import bootstrap
 
-from rise_cli.measure.accuracy import Estimate, ever_right, share
+from rise_cli.measure.accuracy import Estimate, ever_of, ever_right, share
 from rise_cli.measure.majority import majority, upto
 from rise_cli.measure.paired import compare
 from rise_cli.measure.rollouts import Rollout, read
 
 BARE = Path(__file__).with_name("bare")
 PROTOCOLS = ("introspect", "sample", "refine", "aggregate", "paper", "single-call", "revise-answer", "decide")
+SAME = ("introspect", "sample", "aggregate", "revise-answer", "decide")
+"""Their first turns are word for word the same (a test holds them to it)."""
 MARGIN = -0.05
 """A first turn that is no more than this much worse than the bare question's is not worse."""
 
@@ -79,11 +84,37 @@ def first_turns(runs: dict[str, list[Rollout]]) -> None:
         found = compare(bare, right_at_first(rollouts))
         if found.difference is None or found.low is None or found.high is None:
             continue
-        word = "not worse" if found.low > MARGIN else "worse" if found.high < 0 else "cannot tell"
-        print(
-            f"  {name:14} {100 * found.difference:+6.1f} points ({100 * found.low:+.1f} to "
-            f"{100 * found.high:+.1f}) on {found.n} problems: {word}"
-        )
+        print(f"  {name:14} {versus(found.difference, found.low, found.high)} on {found.n} problems")
+    together(runs)
+
+
+def together(runs: dict[str, list[Rollout]]) -> None:
+    """Print the same of all first turns that ask the same, one problem one mean."""
+    ours, bare = (
+        mean_at_first([runs[name] for name in SAME if name in runs]),
+        mean_at_first([runs[BARE.name]]),
+    )
+    differences = [ours[key] - bare[key] for key in ours.keys() & bare.keys()]
+    if len(differences) < 2:
+        return
+    spread = bootstrap((sorted(differences),), mean, n_resamples=9_999, vectorized=False, rng=0)
+    low, high = spread.confidence_interval
+    print(f"  {'all the same':14} {versus(mean(differences), low, high)} on {len(differences)} problems")
+
+
+def mean_at_first(files: Sequence[Sequence[Rollout]]) -> dict[str, float]:
+    """By problem, the share of right ones among all first turns of all its chains."""
+    drawn: dict[str, list[bool]] = {}
+    for rollouts in files:
+        for one in rollouts:
+            known = [t.right for t in one.turns if t.attempt.turn == 1 and t.right is not None]
+            drawn.setdefault(one.id, []).extend(known)
+    return {key: mean(known) for key, known in drawn.items() if known}
+
+
+def versus(difference: float, low: float, high: float) -> str:
+    word = "not worse" if low > MARGIN else "worse" if high < 0 else "cannot tell"
+    return f"{100 * difference:+6.1f} points ({100 * low:+.1f} to {100 * high:+.1f}): {word},"
 
 
 def right_at_first(rollouts: Sequence[Rollout]) -> dict[str, bool | None]:
@@ -95,14 +126,15 @@ def beside(runs: dict[str, list[Rollout]], turns: int) -> None:
     """Print how often the majority is right, any turn is, and how often a later turn gives another answer."""
     print("\n                 majority             any of them (oracle)  turns that changed the answer")
     for name, rollouts in runs.items():
-        voted = [majority(upto(one, turns), one.tie) for one in rollouts]
+        # Of chains that answer once, as many count as others have turns.
+        once = all(one.last == 1 for one in rollouts)
+        chains = range(1, turns + 1) if once else None
+        voted = [majority(upto(one, turns, chains), one.tie) for one in rollouts]
         known = [turn.right for turn in voted if turn is not None and turn.right is not None]
+        any_of = ever_of(rollouts, turns) if once else ever_right(rollouts, turns)
         changed, later = changes(rollouts)
         moved = f"{changed} of {later}" if later else "there is one only"
-        print(
-            f"  {name:14} {told(share(sum(known), len(rollouts))):20} "
-            f"{told(ever_right(rollouts, turns)):21} {moved}"
-        )
+        print(f"  {name:14} {told(share(sum(known), len(rollouts))):20} {told(any_of):21} {moved}")
 
 
 def changes(rollouts: Sequence[Rollout]) -> tuple[int, int]:
