@@ -180,6 +180,23 @@ def test_damage_is_said_and_nothing_is_dropped(path: Path, damage: Callable[[Pat
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+@pytest.mark.parametrize("application", [0, 7])
+def test_a_database_of_another_program_is_not_touched(path: Path, mode: str, application: int) -> None:
+    theirs = sqlite3.connect(path)
+    theirs.executescript(f"PRAGMA journal_mode = {mode}; PRAGMA application_id = {application}")
+    theirs.execute("CREATE TABLE notes (note TEXT)")
+    theirs.execute("INSERT INTO notes VALUES ('mine')")
+    theirs.commit()
+    theirs.close()
+    path.chmod(0o664)
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationError, match="is a database of another program; move it away"):
+        Journal(path)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (before, 0o664)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
 @pytest.mark.parametrize("value", ["{", "[]", '{"reply": "x"}', '{"reply": "x", "usage": null, "more": 1}'])
 def test_a_damaged_reply_is_said(path: Path, value: str) -> None:
     journal = Journal(path)
@@ -198,7 +215,8 @@ def test_an_empty_file_is_a_journal_that_was_not_begun(path: Path) -> None:
 def test_a_path_that_cannot_be(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "elsewhere")
-    for path in (tmp_path, tmp_path / "none" / "journal", link):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "none" / "journal", link, tmp_path / "pipe"):
         with pytest.raises(ConfigurationError, match="cannot be opened"):
             Journal(path)
     assert not (tmp_path / "elsewhere").exists()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -30,6 +31,8 @@ VERSION = 2
 """Of the table and of the JSON in it. Raise it with any change to either."""
 
 _APPLICATION = 0x52495345  # "RISE" in ASCII, at a fixed place in the file's header
+_FOREIGN = "is a database of another program"
+_HEADER, _MODE = 100, 0o600
 _CHECKPOINT_PAGES = 8000  # of 4 KiB: rarer means fewer waits for the disk, and a longer companion
 _DROP_AT = 1024  # rows that are dropped together
 
@@ -56,13 +59,15 @@ class Journal:
         # Problem -> the rest of the key -> its row.
         self._rows: dict[str, dict[tuple[str, int, int, str], int]] = {}
         self._dropped: list[int] = []
-        _create(path)
+        if _create(path):
+            raise self._unusable(_FOREIGN)
         with self._explained():
             # Autocommit: every statement is on its own, and `BEGIN` is said where it is not.
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
         try:
             with self._explained():
                 self._prepare()
+                self._close_to_others()
                 self._load()
         except BaseException:
             self._db.close()
@@ -137,7 +142,7 @@ class Journal:
         ((tables,),) = ask("SELECT count(*) FROM sqlite_master")
         fresh = (application, version, tables) == (0, 0, 0)
         if not fresh and application != _APPLICATION:
-            raise self._unusable("is a database of another program")
+            raise self._unusable(_FOREIGN)
         if not fresh and version != VERSION:
             raise self._unusable(f"is of version {version}, and this program reads version {VERSION}")
         ask("PRAGMA journal_mode = WAL")
@@ -149,6 +154,13 @@ class Journal:
             ask(f"PRAGMA user_version = {VERSION}")
             ask(_TABLE)
             ask("COMMIT")
+
+    def _close_to_others(self) -> None:
+        """Only now: a file that turned out to be somebody else's is left as it is."""
+        for name in ("", "-wal"):
+            path = Path(f"{self._path}{name}")
+            if path.exists() and stat.S_IMODE(path.stat().st_mode) != _MODE:
+                path.chmod(_MODE)
 
     def _load(self) -> None:
         known = self._db.execute(
@@ -208,17 +220,33 @@ def settings_digest(settings: Mapping[str, object]) -> str:
     return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def _create(path: Path) -> None:
-    """See that the file is there, is a file of our own, and that nobody else may read it."""
+def _create(path: Path) -> bool:
+    """See that the file is there, as a file of its own. Return whether its header says already that it is
+    somebody else's: SQLite would tidy up around it."""
     try:
         # SQLite gives its companions the mode that it finds here. A link could lead anywhere.
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        fd = os.open(path, flags, _MODE)
         try:
-            os.fchmod(fd, 0o600)
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(0, "it is no regular file")
+            return _is_foreign(os.pread(fd, _HEADER, 0), os.fstat(fd).st_size)
         finally:
             os.close(fd)
     except OSError as error:
         raise _unopenable(path, error.strerror or str(error)) from error
+
+
+def _is_foreign(header: bytes, size: int) -> bool:
+    """Whether this begins a database that is none of ours. https://www.sqlite.org/fileformat.html
+
+    One that was never checkpointed is a page long, and has its application nowhere but in its log.
+    """
+    if len(header) < _HEADER or not header.startswith(b"SQLite format 3\0"):
+        return False  # it may be damaged, which SQLite tells
+    application = int.from_bytes(header[68:72])
+    page = int.from_bytes(header[16:18])  # 1 stands for 65,536
+    return application != _APPLICATION and (application != 0 or size > (65_536 if page == 1 else page))
 
 
 def _unopenable(path: Path, why: str) -> ConfigurationError:
