@@ -147,7 +147,7 @@ class _Run:
                     if end is End.COMPLETE:
                         files.rows.finish()
                     self._waiting = files.rows.pending
-                files.complete = end is End.COMPLETE
+                files.complete = end is End.COMPLETE and not book.unread
         finally:
             await way.chat.aclose()
         return end

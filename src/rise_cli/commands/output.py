@@ -21,7 +21,7 @@ from rise_cli.history.results import Results
 class Files:
     """Where rows go: a results file and, unless nobody is asked, its journal; or stdout with neither.
 
-    `complete` is to be set once nothing is left to do: only then does the journal go.
+    `complete` is to be set once nothing is left to do: only then does the journal go, whatever it holds.
     """
 
     rows: Results | Lines

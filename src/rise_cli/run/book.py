@@ -25,7 +25,8 @@ class Book:
     """Where rows go: a results file with its journal, or lines on stdout with neither.
 
     `totals` are those of the problems that this run has solved, `written` those of the rows that are in
-    the file by now: fewer, while rows wait for an earlier one.
+    the file by now: fewer, while rows wait for an earlier one. `unread` says whether a line posed no
+    problem: once it is mended, its calls may be wanted, so they stay in the journal.
     """
 
     def __init__(self, out: Results | Lines, journal: Journal | None = None) -> None:
@@ -35,6 +36,8 @@ class Book:
         """Rows that earlier runs have written."""
         self.totals, self.written = Totals(), Totals()
         self._waiting: dict[str, Mapping[str, Any]] = {}
+        self.unread = False
+        self._to_keep: set[str] = set()  # of the rows that wait: those whose calls are not forgotten
 
     @property
     def ok(self) -> int:
@@ -53,12 +56,15 @@ class Book:
         passed = 0
         async for item in items:
             name = item.id if isinstance(item, Row) else item.name
+            self.unread = self.unread or isinstance(item, BadRow)
             if isinstance(self._out, Results) and name in self._out:
                 if isinstance(item, Row):
                     self._out.check(name, item.question)
                 self._note(self._out.skip(item.index))
             elif isinstance(item, BadRow):
-                self.write(bad(item, name))
+                row = bad(item, name)
+                self._to_keep.add(name)
+                self.write(row)
             else:
                 yield item
                 continue
@@ -77,7 +83,9 @@ class Book:
         for name in written:
             if (record := self._waiting.pop(name, None)) is not None:
                 self.written.add(record)
-            if self._journal is not None:
+            if name in self._to_keep:
+                self._to_keep.remove(name)
+            elif self._journal is not None:
                 self._journal.forget(name)
 
 
