@@ -126,3 +126,26 @@ def test_a_line_that_was_spoilt_loses_no_call(rise: Program) -> None:
         assert len(server.seen) == 5  # the refused one among them
     assert sorted(row["status"] for row in rows(rise)) == ["ok", "ok"]
     assert not list(rise.folder.glob("*.journal*"))
+
+
+def test_starting_over_in_vain_loses_no_row_and_no_call(rise: Program) -> None:
+    more = ("--turns", "2", "--no-early-stop", "--concurrency", "1")
+    allowed = [99]
+
+    def refusing(seen: Seen) -> Reply | Status:
+        allowed[0] -= 1
+        return adding(seen) if allowed[0] >= 0 else Status(401)
+
+    write(rise, sums(2))
+    with Loopback(refusing) as server:
+        assert batch(rise, "openai", server, *more).code == 0
+        kept = rows(rise)
+        for calls in (0, 1):
+            allowed[0] = calls
+            assert batch(rise, "openai", server, *more, "--overwrite").code == 3
+            assert rows(rise) == kept
+        allowed[0] = 3
+        assert batch(rise, "openai", server, *more, "--overwrite").code == 0
+        assert len(server.seen) == 4 + 1 + 2 + 3
+    assert [row["id"] for row in rows(rise)] == ["p0", "p1"]
+    assert not list(rise.folder.glob("*.journal*"))

@@ -108,6 +108,30 @@ def test_clear(path: Path) -> None:
     assert reopened(path, key(), key("q")) == [None, None]
 
 
+def test_starting_over_keeps_the_calls_until_there_is_one(path: Path) -> None:
+    journal = Journal(path)
+    journal.put(key(), FULL)
+    journal.close(complete=False)
+    for _ in range(2):
+        journal = Journal(path)
+        journal.restart()
+        assert journal.get(key()) is None
+        journal.close(complete=False)
+        assert reopened(path, key()) == [FULL]
+    journal = Journal(path)
+    journal.restart()
+    journal.put(key("q"), Completion("new"))
+    assert (journal.get(key()), journal.get(key("q")), len(journal)) == (None, Completion("new"), 1)
+    journal.close(complete=False)
+    for again, kept in ((True, Completion("new")), (False, None)):
+        journal = Journal(path)
+        journal.restart()
+        assert journal.get(key("q")) == kept
+        if again:
+            journal.forget("another")  # which has a row now
+        journal.close(complete=False)
+
+
 @pytest.mark.parametrize("mode", [None, 0o666])
 def test_nobody_else_may_read_it(path: Path, mode: int | None) -> None:
     if mode is not None:

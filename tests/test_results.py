@@ -228,13 +228,24 @@ def test_settings_that_are_not_compared_may_differ(path: Path, opened: Any) -> N
     assert "a" in opened({"turns": 3, "option": {}})
 
 
-def test_overwrite_starts_over(path: Path) -> None:
+@pytest.mark.parametrize("rows", [[], [row("a"), row("b", 1)]], ids=["no row", "some"])
+def test_starting_over_keeps_what_is_there_until_there_is_a_row(path: Path, rows: list[Any]) -> None:
     path.write_text("anything\n")
+    for _ in range(2):
+        results = Results(path)
+        results.restart()
+        results.resume(SETTINGS, notice=print)
+        assert ("a" in results, results.ok, results.stale) == (False, 0, True)
+        results.close()
+        assert path.read_text() == "anything\n"
     results = Results(path)
     results.restart()
-    results.append(row("a"))
+    for one in rows:
+        results.append(one)
+        assert path.read_text().startswith(text(rows[0]))
+    results.finish()
     results.close()
-    assert ids(path) == ["a"]
+    assert path.read_text() == text(*rows)
 
 
 def test_failed_rows_are_made_again(path: Path, opened: Any) -> None:

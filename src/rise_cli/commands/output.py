@@ -45,7 +45,7 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
             if wish.overwrite:
                 results.restart()
                 if journal is not None:
-                    journal.clear()
+                    journal.restart()
             results.resume(plan.expected, notice=notice, retry_failed=wish.retry_failed)
             yield files
         except BaseException:

@@ -42,6 +42,7 @@ _TABLE = """
         turn INTEGER NOT NULL, purpose TEXT NOT NULL, completion TEXT NOT NULL
     )"""
 _INSERT = "INSERT INTO calls (settings, problem, chain, turn, purpose, completion) VALUES (?, ?, ?, ?, ?, ?)"
+_BEGUN: JournalKey = ("", "", 0, 0, "restart")  # no call's: those have the purposes of `core.domain`
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -59,6 +60,8 @@ class Journal:
         # Problem -> the rest of the key -> its row.
         self._rows: dict[str, dict[tuple[str, int, int, str], int]] = {}
         self._dropped: list[int] = []
+        self._begun: int | None = None  # the row that says that a run has started over
+        self._stale = False
         if _create(path):
             raise self._unusable(_FOREIGN)
         with self._explained():
@@ -79,6 +82,8 @@ class Journal:
 
     def get(self, key: JournalKey) -> Completion | None:
         """Return the reply that was kept under `key`, if there is one."""
+        if self._stale:
+            return None
         settings, problem, chain, turn, purpose = key
         row = self._rows.get(problem, {}).get((settings, chain, turn, purpose))
         if row is None:
@@ -96,12 +101,11 @@ class Journal:
         Raises RiseError, and keeps everything that it had, if the disk is full.
         """
         settings, problem, chain, turn, purpose = key
-        values = (settings, _blob(problem), chain, turn, purpose, _encode(_written(completion)))
-        try:
-            row = self._db.execute(_INSERT, values).lastrowid
-        except sqlite3.Error as error:
-            raise self._translated(error) from error
-        assert row is not None  # noqa: S101 - an insert has one
+        if self._stale:
+            self.clear()
+            self._begun = self._insert(_BEGUN, "")
+            self._stale = False
+        row = self._insert(key, _encode(_written(completion)))
         rows = self._rows.setdefault(problem, {})
         if (earlier := rows.get((settings, chain, turn, purpose))) is not None:
             self._dropped.append(earlier)
@@ -113,11 +117,22 @@ class Journal:
         The file learns of it later, together with others: after a crash they may be there again.
         """
         self._dropped += self._rows.pop(problem, {}).values()
-        if len(self._dropped) >= _DROP_AT:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._dropped.append(begun)
+        if begun is not None or len(self._dropped) >= _DROP_AT:
             self._drop()
 
+    def restart(self) -> None:
+        """Start over (`--overwrite`): what it holds answers nobody, and goes with the first `put`.
+
+        Where the run before this one did the same and came to no `forget`, hence to no row, this one
+        goes on where that one stopped.
+        """
+        self._stale = self._begun is None
+
     def clear(self) -> None:
-        """Drop all calls: the run starts over."""
+        """Drop all calls."""
         for problem in list(self._rows):
             self.forget(problem)
         self._drop()
@@ -167,8 +182,22 @@ class Journal:
             "SELECT row, settings, problem, chain, turn, purpose FROM calls ORDER BY row"
         )
         for row, settings, problem, chain, turn, purpose in known:
+            if purpose == _BEGUN[-1]:
+                self._begun = row
+                continue
             rows = self._rows.setdefault(problem.decode(errors="surrogatepass"), {})
             rows[settings, chain, turn, purpose] = row
+
+    def _insert(self, key: JournalKey, completion: str) -> int:
+        settings, problem, chain, turn, purpose = key
+        try:
+            row = self._db.execute(
+                _INSERT, (settings, _blob(problem), chain, turn, purpose, completion)
+            ).lastrowid
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        assert row is not None  # noqa: S101 - an insert has one
+        return row
 
     def _drop(self) -> None:
         with self._explained():

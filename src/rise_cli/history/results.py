@@ -48,6 +48,8 @@ class Results:
         self._made = not self._path.exists()
         self._fd = self._open()
         self._size = os.fstat(self._fd).st_size
+        self.stale = False
+        """Whether the rows in the file are those that `restart` found."""
 
     def __contains__(self, id: str) -> bool:  # noqa: A002 - it is one
         return self._done.get(as_bytes(id)) is not None
@@ -66,9 +68,9 @@ class Results:
         return self._lines.pending
 
     def restart(self) -> None:
-        """Empty the file (`--overwrite`)."""
-        os.ftruncate(self._fd, 0)
-        self._size = 0
+        """Start over (`--overwrite`). The rows that are there count no more, but stay until there is a new
+        one: a run that cannot begin takes nothing away."""
+        self.stale = self._size > 0
 
     def resume(
         self, settings: Mapping[str, object], *, notice: Callable[[str], None], retry_failed: bool = False
@@ -79,6 +81,8 @@ class Results:
         matter. With `retry_failed`, failed rows are taken out, and their problems are not done. Raises
         UsageError, and takes nothing away, if a line is no row, or the settings or `slim` differ.
         """
+        if self.stale:
+            return
         expected = json.loads(json.dumps(settings))
         tail = self._tail()
         if tail and is_row(tail):
@@ -119,6 +123,7 @@ class Results:
 
     def finish(self) -> None:
         """The run is complete: see that the order is kept where it was asked for, also over several runs."""
+        self._empty_if_stale()
         if not self._ordered or not len(self._done):
             return
         indices = (_index(row) for row in self._rows(self._size))
@@ -230,12 +235,19 @@ class Results:
 
     def _append(self, line: bytes) -> None:
         try:
+            # What the new row is made of is in the journal, should the program end between the two.
+            self._empty_if_stale()
             write_all(self._fd, line)
         except OSError as error:
             with contextlib.suppress(OSError):  # then the next run repairs it
                 os.ftruncate(self._fd, self._size)
             raise self._full(error) from error
         self._size += len(line)
+
+    def _empty_if_stale(self) -> None:
+        if self.stale:
+            os.ftruncate(self._fd, 0)
+            self._size, self.stale = 0, False
 
     def _full(self, error: OSError) -> RiseError:
         return RiseError(

@@ -48,6 +48,11 @@ class Book:
     def failed(self) -> int:
         return self._out.failed if isinstance(self._out, Results) else self.totals.failed
 
+    @property
+    def stale(self) -> bool:
+        """Whether the rows in the file are those of before a run that starts over."""
+        return isinstance(self._out, Results) and self._out.stale
+
     async def left(
         self, items: AsyncIterator[Row | BadRow], bad: Callable[[BadRow, str], Mapping[str, Any]]
     ) -> AsyncIterator[Row]:
