@@ -13,13 +13,23 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from rise_cli.errors import RiseError, UsageError
 from rise_cli.history.lines import Lines, write_all
-from rise_cli.history.rows import HEAD_START, Ids, Row, as_bytes, damaged, digest, is_row, scan, was_slim
+from rise_cli.history.rows import (
+    HEAD_START,
+    Ids,
+    Row,
+    as_bytes,
+    damaged,
+    digest,
+    is_row,
+    numbered,
+    scan,
+    was_slim,
+)
 
 _BLOCK = 1 << 20
 
@@ -29,8 +39,8 @@ class Results:
 
     `id in results` says whether a problem has had its row since an earlier run; `ok` and `failed` count
     the rows of all runs. With `ordered`, rows are written in the order of their `index`, which counts
-    from 0; a file that was begun without is put in order by `finish`. `slim` leaves the turns out. For
-    one thread.
+    from 0; a file that was begun without, or from an input in another order, is put in order by `finish`.
+    `slim` leaves the turns out. For one thread.
     """
 
     def __init__(self, path: Path, *, ordered: bool = False, slim: bool = False) -> None:
@@ -44,6 +54,8 @@ class Results:
         self._slim = slim
         self._lines = Lines(self._append, ordered=ordered, slim=slim)
         self._done = Ids()
+        self._places = Ids()  # in the input, of the rows that were there: it may have another order now
+        self._grown_from = 0
         self.ok = self.failed = 0
         self._made = not self._path.exists()
         self._fd = self._open()
@@ -105,7 +117,8 @@ class Results:
         if tail:
             self._cut_off(tail, lines + 1, notice)
         if sum(length for _, length in kept) < self._size:
-            self._rewrite(kept)
+            self._rewrite(_parts(self._fd, kept))
+        self._grown_from = self._size
 
     def append(self, record: Mapping[str, Any]) -> list[str]:
         """Take a finished row. Return the ids of the rows that are in the file now and were not before:
@@ -117,8 +130,10 @@ class Results:
         self._count(failed=record["status"] == "failed")
         return written
 
-    def skip(self, index: int) -> list[str]:
+    def skip(self, index: int, id: str) -> list[str]:  # noqa: A002
         """Do not wait for the row of `index`, it is in the file already. Returns as `append` does."""
+        if self._ordered:
+            self._places.add(as_bytes(id), index)
         return self._lines.skip(index)
 
     def finish(self) -> None:
@@ -126,10 +141,21 @@ class Results:
         self._empty_if_stale()
         if not self._ordered or not len(self._done):
             return
-        indices = (_index(row) for row in self._rows(self._size))
-        if any(later < earlier for earlier, later in pairwise(indices)):
-            places = sorted((_index(row), row.start, row.length) for row in self._rows(self._size))
-            self._rewrite((start, length) for _, start, length in places)
+        moved, before = False, -1
+        for row in self._rows(self._size):
+            index = self._index(row)
+            moved = moved or index < before or index not in {row.position, -1}
+            before = index
+        if moved:
+            places = sorted((self._index(row), row.start, row.length) for row in self._rows(self._size))
+            self._rewrite(numbered(os.pread(self._fd, size, at), index) for index, at, size in places)
+
+    def _index(self, row: Row) -> int:
+        """Where the row stands in the input now; -1 for one that is not in it."""
+        if row.start >= self._grown_from and row.position is not None:
+            return row.position
+        place = self._places.get(row.id)
+        return -1 if place is None else place
 
     def withdraw(self) -> None:
         """Remove the file if this run has created it and it is empty. To be called before `close`."""
@@ -255,14 +281,14 @@ class Results:
             "command again: it goes on where it stopped"
         )
 
-    def _rewrite(self, spans: Iterable[tuple[int, int]]) -> None:
-        """Replace the file, in one step, by these parts of it. The lock goes on without a gap."""
+    def _rewrite(self, parts: Iterable[bytes]) -> None:
+        """Replace the file, in one step, by these parts. The lock goes on without a gap."""
         beside = self._path.with_name(f".{self._path.name}.new")
         try:
             fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
             try:
                 with os.fdopen(fd, "wb", buffering=_BLOCK, closefd=False) as file:
-                    file.writelines(_parts(self._fd, spans))
+                    file.writelines(parts)
                 os.fchmod(fd, stat.S_IMODE(os.fstat(self._fd).st_mode))
                 os.fsync(fd)
                 self._lock(fd)
@@ -282,10 +308,6 @@ def _is_at(fd: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(fd), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _index(row: Row) -> int:
-    return -1 if row.position is None else row.position
 
 
 def _extend(spans: list[tuple[int, int]], row: Row) -> None:

@@ -65,7 +65,7 @@ class Book:
             if isinstance(self._out, Results) and name in self._out:
                 if isinstance(item, Row):
                     self._out.check(name, item.question)
-                self._note(self._out.skip(item.index))
+                self._note(self._out.skip(item.index, name))
             elif isinstance(item, BadRow):
                 row = bad(item, name)
                 self._to_keep.add(name)
