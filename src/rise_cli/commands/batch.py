@@ -140,14 +140,16 @@ class _Run:
                     max_tokens=self._plan.max_tokens,
                     deadline=deadline,
                 )
-                book = self.report.book = Book(files.rows, files.journal)
+                book = self.report.book = Book(files.rows, files.journal, files.room)
                 end = await self._drive(setup, book, way, watcher)
+                files.patience_s = GRACE_S if end is End.INTERRUPTED else None
                 self._ok, self._failed = book.ok, book.failed
                 if isinstance(files.rows, Results):
                     if end is End.COMPLETE:
                         files.rows.finish()
                     self._waiting = files.rows.pending
                 files.complete = end is End.COMPLETE and not book.unread
+            self._waiting += files.lost
         finally:
             await way.chat.aclose()
         return end

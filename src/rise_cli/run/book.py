@@ -7,7 +7,7 @@ so at any moment what was paid for is in one of the two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from rise_cli.core.domain import Finish, Kind, Policy, Problem, StopReason, Trajectory
@@ -22,16 +22,23 @@ _BREATH = 256  # rows that are passed over before others get a turn
 
 
 class Book:
-    """Where rows go: a results file with its journal, or lines on stdout with neither.
+    """Where rows go: a results file with its journal, or lines on stdout with neither. `room` waits until
+    there is some for further rows.
 
     `totals` are those of the problems that this run has solved, `written` those of the rows that are in
     the file by now: fewer, while rows wait for an earlier one. `unread` says whether a line posed no
     problem: once it is mended, its calls may be wanted, so they stay in the journal.
     """
 
-    def __init__(self, out: Results | Lines, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        out: Results | Lines,
+        journal: Journal | None = None,
+        room: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._out = out
         self._journal = journal
+        self._room = room
         self.earlier = out.ok + out.failed if isinstance(out, Results) else 0
         """Rows that earlier runs have written."""
         self.totals, self.written = Totals(), Totals()
@@ -60,6 +67,8 @@ class Book:
         and an id of its own; what it raises ends the run."""
         passed = 0
         async for item in items:
+            if self._room is not None:
+                await self._room()
             name = item.id if isinstance(item, Row) else item.name
             self.unread = self.unread or isinstance(item, BadRow)
             if isinstance(self._out, Results) and name in self._out:
