@@ -70,11 +70,15 @@ async def test_a_reader_that_is_gone_is_told_once(then: str) -> None:
     reader.gone = True
     reader.take(1)
     with pytest.raises(BrokenPipeError):
-        if then == "room":
+        await _use(outlet, then)
+    assert outlet.close() == 0
+
+
+async def _use(outlet: Outlet, then: str) -> None:
+    match then:
+        case "room":
             await outlet.room()
-        elif then == "put":
+        case "put":
             while True:
                 outlet.put(LINE)
-        else:
-            outlet.close()
     outlet.close()

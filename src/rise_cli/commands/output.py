@@ -84,5 +84,5 @@ def _to_stdout(line: bytes) -> None:
     while rest:
         written = raw.write(rest)
         if written is None:  # whoever gave it to us does not let us wait in it
-            select.select([], [raw], [])
+            select.select([], [sys.stdout.fileno()], [])
         rest = rest[written or 0 :]
