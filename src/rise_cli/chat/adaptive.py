@@ -28,21 +28,20 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
 from rise_cli.chat.limits import refuses
+from rise_cli.chat.refusals import FEW, TELLING, Doubt, Usual, Verdict
 from rise_cli.errors import ProviderError
 
 START = 20
 MOST = 1000
 
 _KEPT = 0.85  # of the calls in flight, after a refusal
-_RECENT = 20  # calls
-_FEW = 2  # refusals among those count; with a large limit, which chance hits more often, one more
+_DEEP, _DEEP_HELPED = 0.6, 0.72  # of the limit at the first refusal, after a second one; and if that helped
 _FULL_STEP = 40  # the limit from which on the step is one place; below, it is as much less
 _DOUBLING_ROUNDS = 8  # round trips, after which the step doubles
 
@@ -84,7 +83,8 @@ class Aimd:
         self._calm: float | None = None  # round trips since the last decrease; None before the first
         self._decreased_at = -math.inf
         self._rounds_refused = 0  # and nobody served who was sent since the first of them
-        self._recent: deque[bool] = deque(maxlen=_RECENT)  # of the last calls, whether they were refused
+        self._usual_refusals = Usual()
+        self._doubt: Doubt | None = None
         self._refused_since = -math.inf
         self._unrefused = self._width  # the limit before
         self._pause_s = 0.0  # before each call
@@ -99,16 +99,19 @@ class Aimd:
 
     def on_sent(self, now: float) -> None:
         """A call was let in."""
+        if self._doubt is not None:
+            self._doubt.sent += 1
         if self._pause_s:
             self.hold_until = now + self._pause_s
 
     def on_success(self, sent: float, now: float, in_flight: int) -> None:
         """A reply came."""
-        self._recent.append(False)
+        self._count(sent, in_flight, refused=False)
         if self._rounds_refused and sent >= self._refused_since:
             self._rounds_refused, self._pause_s, self.hold_until = 0, 0.0, -math.inf
         # Where the limit is not what holds calls back, nothing was learned about a higher one.
-        if in_flight * 2 > self.limit and self._trial is None:
+        still = self._trial is not None or (self._doubt is not None and self._doubt.deep)
+        if in_flight * 2 > self.limit and not still:
             self._grow()
         self._sample(sent, now)
 
@@ -120,9 +123,10 @@ class Aimd:
         """The provider refused a call for load, and asked for a pause in seconds."""
         if sent < self._decreased_at:
             return
-        self._recent.append(True)
-        alone = sum(self._recent) < _FEW + (self._width >= _FULL_STEP)
-        if alone and not self._rounds_refused:
+        storm = self._count(sent, in_flight, refused=True) is Verdict.STORM
+        usual = not self._usual_refusals.exceeded(FEW + (self._width >= _FULL_STEP))
+        asked = self._doubt is not None and self._doubt.deep  # it is being found out
+        if self._rounds_refused < _ROUNDS_REFUSED and ((usual and not storm) or asked):
             return
         if not self._rounds_refused:
             self._refused_since, self._unrefused = now, self._width
@@ -131,9 +135,37 @@ class Aimd:
             self._hold(now, retry_after or 0.0)
         # While nobody is served, refusals say less and less about how many would be.
         kept = max(_KEPT * min(self._width, in_flight), self._unrefused / 2)
-        self._decrease(min(kept, self._width), now)
-        self._trial = None
-        self._begin_sample(now)
+        self._doubtful(min(kept, self._width), now)
+
+    def _doubtful(self, to: float, now: float) -> None:
+        """Lower the limit, for the time being. What is refused after that tells whether it was too high."""
+        doubt = self._doubt
+        if self._rounds_refused >= _ROUNDS_REFUSED or self._width < TELLING:
+            self._doubt = None
+        elif doubt is None:
+            self._doubt = Doubt(self._width, self._calm, self._usual_refusals.share)
+        else:
+            doubt.deepen()
+            to = min(to, _DEEP * doubt.limit)
+        self._decrease(to, now)
+
+    def _count(self, sent: float, in_flight: int, *, refused: bool) -> Verdict | None:
+        if sent < self._decreased_at:
+            return None
+        self._usual_refusals.note(refused)
+        doubt = self._doubt
+        verdict = doubt and doubt.note(refused, in_flight, self.limit)
+        if doubt is None or verdict is None:
+            return None
+        self._doubt = None
+        if verdict is Verdict.NO_HELP:
+            self._usual_refusals.accept(doubt.left)
+            self._set(doubt.limit)
+            self._calm = doubt.calm
+        elif doubt.deep and verdict is Verdict.HELPED:
+            self._usual_refusals.accept(doubt.left)
+            self._set(max(self._width, _DEEP_HELPED * doubt.limit))
+        return verdict
 
     def _grow(self) -> None:
         if self._calm is None:
@@ -145,6 +177,9 @@ class Aimd:
 
     def _decrease(self, to: float, now: float) -> None:
         self._set(to)
+        self._usual_refusals.forget()
+        self._trial = None
+        self._begin_sample(now)
         self._calm, self._decreased_at = 0.0, now
 
     def _set(self, width: float) -> None:
