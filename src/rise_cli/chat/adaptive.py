@@ -10,6 +10,10 @@ congestion control, with calls in flight for packets (Jacobson, "Congestion Avoi
                  replies is the provider's chance, since above its limit one follows the other. Many of
                  one round trip count once: calls that were sent before the last decrease say nothing
                  about it
+    by chance    where a share of the calls is refused at any limit, to lower it is no help. Refused again
+                 soon after a decrease, the limit falls to 0.6 of what it was and is held still for some
+                 40 calls. If about as many of them are refused, that share is usual from then on, and the
+                 limit comes back: see `chat.refusals`
     afterwards   one place more in every round trip (below 40 a fortieth more), and twice that step
                  after every 8 without a refusal: slow around a limit that is known, quick where it
                  was lifted
@@ -34,14 +38,14 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from rise_cli.chat.limits import refuses
-from rise_cli.chat.refusals import FEW, TELLING, Doubt, Usual, Verdict
+from rise_cli.chat.refusals import FEW, TELLING, Carried, Doubt, Usual, Verdict
 from rise_cli.errors import ProviderError
 
 START = 20
 MOST = 1000
 
 _KEPT = 0.85  # of the calls in flight, after a refusal
-_DEEP, _DEEP_HELPED = 0.6, 0.72  # of the limit at the first refusal, after a second one; and if that helped
+_DEEP, _DEEP_HELPED = 0.6, 0.85  # of the limit, where it is tried whether less helps; and where that helped
 _FULL_STEP = 40  # the limit from which on the step is one place; below, it is as much less
 _DOUBLING_ROUNDS = 8  # round trips, after which the step doubles
 
@@ -84,6 +88,7 @@ class Aimd:
         self._decreased_at = -math.inf
         self._rounds_refused = 0  # and nobody served who was sent since the first of them
         self._usual_refusals = Usual()
+        self._carried = Carried()
         self._doubt: Doubt | None = None
         self._refused_since = -math.inf
         self._unrefused = self._width  # the limit before
@@ -106,7 +111,8 @@ class Aimd:
 
     def on_success(self, sent: float, now: float, in_flight: int) -> None:
         """A reply came."""
-        self._count(sent, in_flight, refused=False)
+        self._carried.note(False, now - sent, in_flight / self.limit)
+        self._count(sent, refused=False)
         if self._rounds_refused and sent >= self._refused_since:
             self._rounds_refused, self._pause_s, self.hold_until = 0, 0.0, -math.inf
         # Where the limit is not what holds calls back, nothing was learned about a higher one.
@@ -121,12 +127,13 @@ class Aimd:
 
     def on_refused(self, sent: float, now: float, in_flight: int, retry_after: float | None = None) -> None:
         """The provider refused a call for load, and asked for a pause in seconds."""
+        self._carried.note(True, now - sent, in_flight / self.limit)
         if sent < self._decreased_at:
             return
-        storm = self._count(sent, in_flight, refused=True) is Verdict.STORM
-        usual = not self._usual_refusals.exceeded(FEW + (self._width >= _FULL_STEP))
-        asked = self._doubt is not None and self._doubt.deep  # it is being found out
-        if self._rounds_refused < _ROUNDS_REFUSED and ((usual and not storm) or asked):
+        storm = self._count(sent, refused=True) is Verdict.STORM
+        few = FEW + (self._width >= _FULL_STEP)
+        usual = not self._usual_refusals.exceeded(few, overfull=self._carried.overfull)
+        if self._rounds_refused < _ROUNDS_REFUSED and ((usual and not storm) or self._finds_out()):
             return
         if not self._rounds_refused:
             self._refused_since, self._unrefused = now, self._width
@@ -137,34 +144,43 @@ class Aimd:
         kept = max(_KEPT * min(self._width, in_flight), self._unrefused / 2)
         self._doubtful(min(kept, self._width), now)
 
+    def _finds_out(self) -> bool:
+        """Whether what was learned from the last refusals is still to show."""
+        doubt = self._doubt
+        early = self._carried.share is None  # refusals come before the first replies
+        return doubt is not None and (doubt.deep or (early and not doubt.hopeless))
+
     def _doubtful(self, to: float, now: float) -> None:
         """Lower the limit, for the time being. What is refused after that tells whether it was too high."""
         doubt = self._doubt
-        if self._rounds_refused >= _ROUNDS_REFUSED or self._width < TELLING:
+        if self._rounds_refused >= _ROUNDS_REFUSED or self._width < TELLING or self._carried.overfull:
             self._doubt = None
         elif doubt is None:
             self._doubt = Doubt(self._width, self._calm, self._usual_refusals.share)
-        else:
+        elif self._carried.share is not None:
             doubt.deepen()
-            to = min(to, _DEEP * doubt.limit)
+            to = min(to, _DEEP * self._width)
         self._decrease(to, now)
+        self._trial = None
+        self._begin_sample(now)
 
-    def _count(self, sent: float, in_flight: int, *, refused: bool) -> Verdict | None:
+    def _count(self, sent: float, *, refused: bool) -> Verdict | None:
+        """Count what became of a call, and draw the conclusion where a doubt about the limit is over."""
         if sent < self._decreased_at:
             return None
         self._usual_refusals.note(refused)
         doubt = self._doubt
-        verdict = doubt and doubt.note(refused, in_flight, self.limit)
-        if doubt is None or verdict is None:
+        if doubt is None or (verdict := doubt.note(refused, self.limit)) is None:
             return None
         self._doubt = None
         if verdict is Verdict.NO_HELP:
             self._usual_refusals.accept(doubt.left)
             self._set(doubt.limit)
             self._calm = doubt.calm
-        elif doubt.deep and verdict is Verdict.HELPED:
-            self._usual_refusals.accept(doubt.left)
-            self._set(max(self._width, _DEEP_HELPED * doubt.limit))
+        elif verdict is Verdict.HELPED:
+            self._usual_refusals.lessen(doubt.left)
+            if doubt.deep:
+                self._set(self._width * _DEEP_HELPED / _DEEP)
         return verdict
 
     def _grow(self) -> None:
@@ -178,8 +194,6 @@ class Aimd:
     def _decrease(self, to: float, now: float) -> None:
         self._set(to)
         self._usual_refusals.forget()
-        self._trial = None
-        self._begin_sample(now)
         self._calm, self._decreased_at = 0.0, now
 
     def _set(self, width: float) -> None:
