@@ -102,6 +102,7 @@ def test_the_journal_belongs_to_the_file_and_not_to_its_name(rise: Program) -> N
         result = batch(rise, "openai", server, *ONE, "-o", "link.jsonl")
         assert (result.code, server.seen) == (3, [])
     assert "real.jsonl.journal" in result.err
+    assert not (rise.folder / "real.jsonl").exists()
 
 
 def test_a_line_that_was_spoilt_loses_no_call(rise: Program) -> None:

@@ -33,7 +33,7 @@ from rise_cli.history.journal import settings_digest
 from rise_cli.history.record import to_record
 from rise_cli.history.results import Results
 from rise_cli.history.rows import Recorded
-from rise_cli.problems import BadRow, Fields, Row, count, rows
+from rise_cli.problems import BadRow, Fields, Row, count, is_regular, rows
 from rise_cli.render.amounts import counted
 from rise_cli.run.act import Actor, Setup
 from rise_cli.run.batch import GRACE_S, Driver, End, Worked
@@ -83,7 +83,7 @@ class _Run:
 
     def __init__(self, problems: str, fields: Fields, wish: Wish, plan: Plan) -> None:
         self._problems, self._fields, self._wish, self._plan = problems, fields, wish, plan
-        self._is_file = problems != STDIO and Path(problems).is_file()
+        self._is_file = problems != STDIO and is_regular(problems)
         self.report = Report(
             wish,
             count(problems, fields),  # also where nobody is shown it: a damaged file is found now

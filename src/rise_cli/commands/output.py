@@ -15,6 +15,7 @@ from typing import cast
 from rise_cli.chat import Notice
 from rise_cli.commands.plan import Plan
 from rise_cli.commands.wish import STDIO, Wish
+from rise_cli.errors import RiseError
 from rise_cli.history.journal import Journal
 from rise_cli.history.lines import Lines
 from rise_cli.history.results import Results
@@ -58,7 +59,11 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
                 notice(f"{counted(files.lost, 'row')} waited for the reader of stdout, and are lost")
         return
     with contextlib.closing(Results(Path(name), ordered=wish.ordered, slim=wish.slim)) as results:
-        journal = Journal(Path(f"{os.path.realpath(name)}.journal")) if plan.journalled else None
+        try:
+            journal = Journal(Path(f"{os.path.realpath(name)}.journal")) if plan.journalled else None
+        except RiseError:
+            results.withdraw()
+            raise
         files = Files(results, journal)
         try:
             if wish.overwrite:

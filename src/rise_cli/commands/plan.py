@@ -15,10 +15,11 @@ from rise_cli.chat.counting import Spent
 from rise_cli.chat.door import Door
 from rise_cli.chat.limits import Traffic
 from rise_cli.commands import assembly, wiring
+from rise_cli.commands.wish import STDIO
 from rise_cli.core.choices import fix_kind
 from rise_cli.core.domain import Kind, Problem, Shape, Vote
 from rise_cli.errors import UsageError
-from rise_cli.problems import Fields, Row, rows
+from rise_cli.problems import Fields, Row, is_regular, rows
 from rise_cli.prompts import names, roles
 from rise_cli.settings import Resolved, resolve, working_folder
 
@@ -231,7 +232,7 @@ def _shipped(protocol: str, path: str) -> str:
 def _longest(path: str, fields: Fields) -> Problem:
     """The problem that takes the most room; of a pipe, one of 4,000 letters."""
     longest = Problem("", "x" * 4000)
-    if not Path(path).is_file():
+    if path == STDIO or not is_regular(path):
         return longest
     size = 0
     for row in rows(path, fields):

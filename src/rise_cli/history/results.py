@@ -57,7 +57,7 @@ class Results:
         self._places = Ids()  # in the input, of the rows that were there: it may have another order now
         self._grown_from = 0
         self.ok = self.failed = 0
-        self._made = not self._path.exists()
+        self._made = not os.path.lexists(self._path)
         self._fd = self._open()
         self._size = os.fstat(self._fd).st_size
         self.stale = False

@@ -16,7 +16,7 @@ from rise_cli.problems.fields import BadRow, Fields, Reader, Row
 from rise_cli.problems.formats import FORMATS, PARSERS, decided, records
 from rise_cli.problems.source import LONGEST_LINE, STDIN, Stream, lines, opened, why
 
-__all__ = ["FORMATS", "LONGEST_LINE", "BadRow", "Fields", "Row", "count", "rows"]
+__all__ = ["FORMATS", "LONGEST_LINE", "BadRow", "Fields", "Row", "count", "is_regular", "rows"]
 
 # Counting reads the whole file; more than this takes seconds. A gzipped byte is several to unpack.
 _CHEAP, _CHEAP_GZIPPED = 256 * 1024 * 1024, 32 * 1024 * 1024
@@ -64,7 +64,7 @@ def count(
 
     Raises UsageError as `rows` does, so a damaged file is found before anything is asked.
     """
-    if path == STDIN or not _is_regular(path):
+    if path == STDIN or not is_regular(path):
         return None
     fields = fields or Fields()
     with opened(path) as stream:
@@ -74,8 +74,9 @@ def count(
         return sum(1 for _ in records(whole, found, fields, stream.label, LONGEST_LINE))
 
 
-def _is_regular(path: str) -> bool:
-    """Whether reading it leaves it as it is; a folder passes, for `opened` to refuse."""
+def is_regular(path: str) -> bool:
+    """Whether reading the file at `path` leaves it as it is; a folder passes, for `rows` to refuse. Raises
+    UsageError where there is none."""
     try:
         mode = Path(path).stat().st_mode
     except OSError as error:
