@@ -8,6 +8,9 @@ from loopback import Loopback, Reply, Seen, Status
 from running import Program
 from test_batch import adding, batch, rows, sums, write
 
+from rise_cli.core.domain import Completion
+from rise_cli.history.journal import Journal
+
 ONE = ("--turns", "1")
 
 
@@ -126,6 +129,17 @@ def test_a_line_that_was_spoilt_loses_no_call(rise: Program) -> None:
         assert batch(rise, "openai", server, *more, "--retry-failed").code == 0
         assert len(server.seen) == 5  # the refused one among them
     assert sorted(row["status"] for row in rows(rise)) == ["ok", "ok"]
+    assert not list(rise.folder.glob("*.journal*"))
+
+
+def test_a_journal_with_nothing_but_calls_of_finished_problems_goes(rise: Program) -> None:
+    write(rise, [*sums(1), {"id": "p1"}])
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE).code == 4
+        journal = Journal(rise.folder / "p.jsonl.rise.jsonl.journal")
+        journal.put(("s", "p0", 1, 1, "attempt"), Completion("1"))  # killed right after its row
+        journal.close(complete=False)
+        assert batch(rise, "openai", server, *ONE).code == 4
     assert not list(rise.folder.glob("*.journal*"))
 
 

@@ -73,6 +73,8 @@ class Book:
             self.unread = self.unread or isinstance(item, BadRow)
             if isinstance(self._out, Results) and _is_done(self._out, item):
                 self._note(self._out.skip(item.index, name))
+                if self._journal is not None and isinstance(item, Row):
+                    self._journal.forget(name)  # the program may have ended between its row and that
             elif isinstance(item, BadRow):
                 row = bad(item, name)
                 self._to_keep.add(name)
