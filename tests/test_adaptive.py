@@ -218,6 +218,26 @@ def test_a_refusal_by_chance_is_no_sign() -> None:
     assert provider.rate(30, 60) >= 0.7 * 100
 
 
+@pytest.mark.parametrize(("chance", "least"), [(0.05, 25), (0.15, 15)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_refusals_that_come_whatever_the_load_do_not_end_at_nothing(
+    chance: float, least: int, seed: int
+) -> None:
+    provider = Provider(tenfold(1.0), always(100), chance=chance, random=random.Random(seed))
+    trace = run_auto(provider, 60)
+    assert min(limit_at(trace, second) for second in range(20, 60)) >= least
+    assert provider.rate(20, 60) >= 2 * least
+    assert provider.share_refused(20) <= chance + 0.03
+
+
+def test_load_is_told_from_chance_where_there_are_both() -> None:
+    provider = Provider(tenfold(1.0), always(40), chance=0.15)
+    trace = run_auto(provider, 60)
+    assert provider.rate(20, 60) >= 0.6 * 40
+    assert max(limit for at, limit in trace if at > 20) <= 2 * 40
+    assert provider.share_refused(20) <= 0.25
+
+
 def test_an_empty_allowance_is_left_alone() -> None:
     """From 20 s on everything is refused for 40 s: calls are held back, and their retries are kept."""
     provider = Provider(tenfold(1.0), lambda time: 0 if 20 <= time < 60 else 40)
@@ -229,7 +249,7 @@ def test_an_empty_allowance_is_left_alone() -> None:
 def test_a_pause_that_is_asked_for_holds_all_calls_when_nobody_is_served() -> None:
     provider = Provider(steady(1.0), lambda time: 0 if 5 <= time < 60 else 40, retry_after=8.0)
     run_auto(provider, 60)
-    late = [at for at in provider.sent if at > 12]
+    late = [at for at in provider.sent if at > 14]
     assert len(late) > 3
     assert min(b - a for a, b in itertools.pairwise(late)) >= 7.9
 

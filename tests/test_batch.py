@@ -319,6 +319,22 @@ def test_a_second_ctrl_c_ends_at_once(rise: Program) -> None:
         assert rise.wait(process, KEYS).code == 130
 
 
+def test_a_reader_of_stdout_that_is_stuck_holds_up_no_call_and_no_ctrl_c(rise: Program) -> None:
+    write(rise, sums(60))
+    long = Reply("x" * 100_000 + "\nAnswer: 3")  # each more than a pipe holds
+    with Loopback(lambda seen: long) as server:
+        words = ("batch", "p.jsonl", "-o", "-", *at("openai", server), "--turns", "2", "--no-early-stop")
+        process = rise.start(*words, "--concurrency", "4", env=KEYS)
+        wait_until(lambda: len(server.seen) >= 12)  # of three rows at least, and one fills the pipe
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert any(b"Ctrl-C again ends now" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        wait_until(lambda: process.poll() is not None)
+        assert rise.wait(process, KEYS).code == 130
+        assert len(server.seen) < 60
+
+
 def test_a_second_ctrl_c_gives_the_terminal_back(rise: Program) -> None:
     write(rise, sums(2))
     with Loopback(lambda seen: adding(seen, delay_s=30.0)) as server:
@@ -374,6 +390,9 @@ def test_an_edited_protocol_is_another_setting(rise: Program) -> None:
         (["--overwrite", "--retry-failed"], "exclude each other"),
         (["-q", "-v"], "exclude each other"),
         (["-o", "nowhere/out.jsonl"], "cannot write to"),
+        (["-o", "x" * 300], "cannot write to"),
+        (["--summary", "x" * 300], "cannot write the summary to"),
+        (["--summary", "-"], "takes the name of a file, not '-'"),
         (["--replay", "nowhere.jsonl"], "cannot read 'nowhere.jsonl'"),
         (["--replay", "p.jsonl"], "is not a rise.trajectory/1 row"),
     ],

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
-from loopback import Loopback, Reply
+from loopback import Loopback, Reply, Seen, Status
 from running import Program
 from test_batch import adding, batch, rows, sums, write
+
+from rise_cli.core.domain import Completion
+from rise_cli.history.journal import Journal
 
 ONE = ("--turns", "1")
 
@@ -102,3 +105,62 @@ def test_the_journal_belongs_to_the_file_and_not_to_its_name(rise: Program) -> N
         result = batch(rise, "openai", server, *ONE, "-o", "link.jsonl")
         assert (result.code, server.seen) == (3, [])
     assert "real.jsonl.journal" in result.err
+    assert not (rise.folder / "real.jsonl").exists()
+
+
+def test_a_line_that_was_spoilt_loses_no_call(rise: Program) -> None:
+    more = ("--turns", "2", "--no-early-stop", "--concurrency", "1")
+    refused: list[int] = []
+
+    def refusing_once(seen: Seen) -> Reply | Status:
+        if not refused and len(seen.body["messages"]) > 1:
+            refused.append(seen.index)
+            return Status(401)
+        return adding(seen)
+
+    spoilt = [{"id": "p0", "question": ["?"]}, *sums(2)[1:]]
+    with Loopback(refusing_once) as server:
+        write(rise, sums(2))
+        assert batch(rise, "openai", server, *more).code == 3  # after the first turn of p0
+        for ordered in ((), ("--ordered",)):
+            write(rise, spoilt)
+            assert batch(rise, "openai", server, *more, *ordered).code == 4
+        write(rise, sums(2))
+        assert batch(rise, "openai", server, *more, "--retry-failed").code == 0
+        assert len(server.seen) == 5  # the refused one among them
+    assert sorted(row["status"] for row in rows(rise)) == ["ok", "ok"]
+    assert not list(rise.folder.glob("*.journal*"))
+
+
+def test_a_journal_with_nothing_but_calls_of_finished_problems_goes(rise: Program) -> None:
+    write(rise, [*sums(1), {"id": "p1"}])
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE).code == 4
+        journal = Journal(rise.folder / "p.jsonl.rise.jsonl.journal")
+        journal.put(("s", "p0", 1, 1, "attempt"), Completion("1"))  # killed right after its row
+        journal.close(complete=False)
+        assert batch(rise, "openai", server, *ONE).code == 4
+    assert not list(rise.folder.glob("*.journal*"))
+
+
+def test_starting_over_in_vain_loses_no_row_and_no_call(rise: Program) -> None:
+    more = ("--turns", "2", "--no-early-stop", "--concurrency", "1")
+    allowed = [99]
+
+    def refusing(seen: Seen) -> Reply | Status:
+        allowed[0] -= 1
+        return adding(seen) if allowed[0] >= 0 else Status(401)
+
+    write(rise, sums(2))
+    with Loopback(refusing) as server:
+        assert batch(rise, "openai", server, *more).code == 0
+        kept = rows(rise)
+        for calls in (0, 1):
+            allowed[0] = calls
+            assert batch(rise, "openai", server, *more, "--overwrite").code == 3
+            assert rows(rise) == kept
+        allowed[0] = 3
+        assert batch(rise, "openai", server, *more, "--overwrite").code == 0
+        assert len(server.seen) == 4 + 1 + 2 + 3
+    assert [row["id"] for row in rows(rise)] == ["p0", "p1"]
+    assert not list(rise.folder.glob("*.journal*"))

@@ -137,14 +137,49 @@ def test_finished_problems_are_dropped_and_the_file_stays_small(path: Path) -> N
     assert reopened(path, key("2989"), key("2990")) == [None, Completion("x" * 1000)]
 
 
-def test_clear(path: Path) -> None:
+def test_starting_over_keeps_the_calls_until_there_is_one(path: Path) -> None:
     journal = Journal(path)
     journal.put(key(), FULL)
-    journal.put(key("q"), FULL)
-    journal.clear()
-    assert len(journal) == 0
     journal.close(complete=False)
-    assert reopened(path, key(), key("q")) == [None, None]
+    for _ in range(2):
+        journal = Journal(path)
+        journal.restart()
+        assert journal.get(key()) is None
+        journal.close(complete=False)
+        assert reopened(path, key()) == [FULL]
+    journal = Journal(path)
+    journal.restart()
+    journal.put(key("q"), Completion("new"))
+    assert (journal.get(key()), journal.get(key("q")), len(journal)) == (None, Completion("new"), 1)
+    journal.close(complete=False)
+    for again, kept in ((True, Completion("new")), (False, None)):
+        journal = Journal(path)
+        journal.restart()
+        assert journal.get(key("q")) == kept
+        if again:
+            journal.begin()
+        journal.close(complete=False)
+
+
+async def test_calls_kept_together_start_over_together(path: Path) -> None:
+    journal = Journal(path)
+    journal.put(key(), FULL)
+    journal.restart()
+    await asyncio.gather(*(journal.keep(key(n), Completion(n)) for n in "qr"))
+    journal.close(complete=False)
+    journal = Journal(path)
+    journal.restart()
+    assert [journal.get(key(n)) for n in "pqr"] == [None, Completion("q"), Completion("r")]
+    journal.close(complete=False)
+
+
+def test_a_row_without_a_call_starts_over_too(path: Path) -> None:
+    journal = Journal(path)
+    journal.put(key(), FULL)
+    journal.restart()
+    journal.begin()
+    journal.close(complete=False)
+    assert reopened(path, key()) == [None]
 
 
 @pytest.mark.parametrize("mode", [None, 0o666])
@@ -219,6 +254,23 @@ def test_damage_is_said_and_nothing_is_dropped(path: Path, damage: Callable[[Pat
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+@pytest.mark.parametrize("application", [0, 7])
+def test_a_database_of_another_program_is_not_touched(path: Path, mode: str, application: int) -> None:
+    theirs = sqlite3.connect(path)
+    theirs.executescript(f"PRAGMA journal_mode = {mode}; PRAGMA application_id = {application}")
+    theirs.execute("CREATE TABLE notes (note TEXT)")
+    theirs.execute("INSERT INTO notes VALUES ('mine')")
+    theirs.commit()
+    theirs.close()
+    path.chmod(0o664)
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationError, match="is a database of another program; move it away"):
+        Journal(path)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (before, 0o664)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
 @pytest.mark.parametrize("value", ["{", "[]", '{"reply": "x"}', '{"reply": "x", "usage": null, "more": 1}'])
 def test_a_damaged_reply_is_said(path: Path, value: str) -> None:
     journal = Journal(path)
@@ -237,7 +289,8 @@ def test_an_empty_file_is_a_journal_that_was_not_begun(path: Path) -> None:
 def test_a_path_that_cannot_be(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "elsewhere")
-    for path in (tmp_path, tmp_path / "none" / "journal", link):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "none" / "journal", link, tmp_path / "pipe"):
         with pytest.raises(ConfigurationError, match="cannot be opened"):
             Journal(path)
     assert not (tmp_path / "elsewhere").exists()

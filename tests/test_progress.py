@@ -18,11 +18,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWa
 
 BUSY = Standing(
     done=1234, total=12000, failed=3, in_flight=40, limit=64, accuracy=0.71, turns=2.4, tokens_per_s=830.4,
-    cost_usd=0.0312, projected_usd=1.9, retries=12, refused=9, left_s=250.0,
+    cost_usd=0.0312, projected_usd=1.9, retries=12, refused=9, throttled=8,
+    left_s=250.0,
 )  # fmt: skip
 WHOLE = (
     "3 failed · 71% right · $0.0312 of about $1.90 · 40 of 64 in flight · 2.4 turns each · 830 tokens/s · "
-    "12 retries · 9 refused · 4 min 10 s left"
+    "12 retries · 9 refused · 8 throttled · 4 min 10 s left"
 )
 
 
@@ -33,7 +34,7 @@ def test_all_facts_stand_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("changed", "shown"),
     [
-        ({"failed": 0, "retries": 1, "refused": 0}, "1 retry"),
+        ({"failed": 0, "retries": 1, "refused": 0}, "1 retry · 8 throttled"),
         ({"limit": None}, "40 in flight"),
         ({"waiting": True, "in_flight": 0}, "waiting"),
         ({"cost_known": False}, "over $0.0312 of about $1.90"),
@@ -49,13 +50,13 @@ def test_what_is_nil_is_left_out() -> None:
     assert facts(Standing(done=3, total=5)) == ""
 
 
-@pytest.mark.parametrize("room", range(0, 160, 5))
+@pytest.mark.parametrize("room", range(0, 180, 5))
 def test_what_matters_least_is_left_out_first(room: int) -> None:
     shown = facts(BUSY, room)
     assert len(shown) <= room
     kept = shown.split(" · ") if shown else []
     ranked = ["4 min 10 s left", "3 failed", "$0.0312 of about $1.90", "71% right", "40 of 64 in flight",
-              "9 refused", "12 retries", "2.4 turns each", "830 tokens/s"]  # fmt: skip
+              "8 throttled", "9 refused", "12 retries", "2.4 turns each", "830 tokens/s"]  # fmt: skip
     assert sorted(kept, key=ranked.index) == ranked[: len(kept)]
     assert kept == [part for part in WHOLE.split(" · ") if part in kept]
     more = " · ".join(part for part in WHOLE.split(" · ") if part in ranked[: len(kept) + 1])
@@ -147,6 +148,16 @@ def test_a_rate_limit_that_holds_everything_is_said(rise: Program) -> None:
         terminal.until("waiting · 1 retry · 1 refused")
         result = terminal.end()
     assert (result.code, "problems  1 (1 ok" in result.out) == (0, True)
+
+
+def test_a_rate_that_holds_calls_back_is_said(rise: Program) -> None:
+    problems = [{"id": str(n), "question": f"Say {n}"} for n in range(3, 7)]
+    (rise.folder / "p.jsonl").write_text("".join(json.dumps(one) + "\n" for one in problems))
+    with Loopback(_answering) as server:
+        words = ("batch", "p.jsonl", *at("openai", server), "--turns", "1", "--rpm", "150")
+        terminal = rise.terminal(*words, columns=120, env=KEYS)
+        terminal.until("2 throttled")
+        assert terminal.end().code == 0
 
 
 def test_rows_of_earlier_runs_are_done_and_nothing_else(rise: Program) -> None:

@@ -228,13 +228,24 @@ def test_settings_that_are_not_compared_may_differ(path: Path, opened: Any) -> N
     assert "a" in opened({"turns": 3, "option": {}})
 
 
-def test_overwrite_starts_over(path: Path) -> None:
+@pytest.mark.parametrize("rows", [[], [row("a"), row("b", 1)]], ids=["no row", "some"])
+def test_starting_over_keeps_what_is_there_until_there_is_a_row(path: Path, rows: list[Any]) -> None:
     path.write_text("anything\n")
+    for _ in range(2):
+        results = Results(path)
+        results.restart()
+        results.resume(SETTINGS, notice=print)
+        assert ("a" in results, results.ok, results.stale) == (False, 0, True)
+        results.close()
+        assert path.read_text() == "anything\n"
     results = Results(path)
     results.restart()
-    results.append(row("a"))
+    for one in rows:
+        results.append(one)
+        assert path.read_text().startswith(text(rows[0]))
+    results.finish()
     results.close()
-    assert ids(path) == ["a"]
+    assert path.read_text() == text(*rows)
 
 
 def test_failed_rows_are_made_again(path: Path, opened: Any) -> None:
@@ -367,7 +378,7 @@ def test_order_is_kept_over_an_interruption(path: Path, opened: Any) -> None:
     for index in range(6):
         assert (str(index) in results) == (index < 2)
     for index in (5, 4, 0, 1, 2, 3):
-        results.skip(index) if str(index) in results else results.append(row(str(index), index))
+        results.skip(index, str(index)) if str(index) in results else results.append(row(str(index), index))
     results.finish()
     assert ids(path) == list("012345")
 
@@ -376,12 +387,28 @@ def test_a_file_that_was_begun_without_order_ends_in_order(path: Path, opened: A
     path.write_text(text(row("4", 4), row("2", 2), row("0", 0, "failed"), row("x", None)))
     results = opened(ordered=True, retry_failed=True)
     for index in range(6):
-        results.skip(index) if str(index) in results else results.append(row(str(index), index))
+        results.skip(index, str(index)) if str(index) in results else results.append(row(str(index), index))
     assert ids(path) == list("42x0135")
     results.finish()
     assert ids(path) == list("x012345")
     results.append(row("6", 6))
     assert ids(path) == list("x0123456")
+
+
+def test_rows_of_an_input_that_was_shuffled_end_in_its_order_now(path: Path, opened: Any) -> None:
+    spaced = json.dumps(row("e", 1), indent=None, separators=(" , ", " : ")) + "\n"
+    path.write_text(text(row("a", 0), row("gone", 2)) + spaced + text(row("c", 3)))
+    results = opened(ordered=True)
+    for index, name in enumerate("cbxae"):
+        results.skip(index, name) if name in results else results.append(row(name, index))
+    results.finish()
+    assert path.read_text() == text(row("gone", 2), *(row(name, index) for index, name in enumerate("cbxae")))
+    before = path.stat().st_ino
+    results = opened(ordered=True)
+    for index, name in enumerate("cbxae"):
+        results.skip(index, name)
+    results.finish()
+    assert path.stat().st_ino == before
 
 
 WRITER = """

@@ -10,6 +10,10 @@ congestion control, with calls in flight for packets (Jacobson, "Congestion Avoi
                  replies is the provider's chance, since above its limit one follows the other. Many of
                  one round trip count once: calls that were sent before the last decrease say nothing
                  about it
+    by chance    where a share of the calls is refused at any limit, to lower it is no help. Refused again
+                 soon after a decrease, the limit falls to 0.6 of what it was and is held still for some
+                 40 calls. If about as many of them are refused, that share is usual from then on, and the
+                 limit comes back: see `chat.refusals`
     afterwards   one place more in every round trip (below 40 a fortieth more), and twice that step
                  after every 8 without a refusal: slow around a limit that is known, quick where it
                  was lifted
@@ -28,21 +32,20 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
 from rise_cli.chat.limits import refuses
+from rise_cli.chat.refusals import FEW, TELLING, Carried, Doubt, Usual, Verdict
 from rise_cli.errors import ProviderError
 
 START = 20
 MOST = 1000
 
 _KEPT = 0.85  # of the calls in flight, after a refusal
-_RECENT = 20  # calls
-_FEW = 2  # refusals among those count; with a large limit, which chance hits more often, one more
+_DEEP, _DEEP_HELPED = 0.6, 0.85  # of the limit, where it is tried whether less helps; and where that helped
 _FULL_STEP = 40  # the limit from which on the step is one place; below, it is as much less
 _DOUBLING_ROUNDS = 8  # round trips, after which the step doubles
 
@@ -84,7 +87,9 @@ class Aimd:
         self._calm: float | None = None  # round trips since the last decrease; None before the first
         self._decreased_at = -math.inf
         self._rounds_refused = 0  # and nobody served who was sent since the first of them
-        self._recent: deque[bool] = deque(maxlen=_RECENT)  # of the last calls, whether they were refused
+        self._usual_refusals = Usual()
+        self._carried = Carried()
+        self._doubt: Doubt | None = None
         self._refused_since = -math.inf
         self._unrefused = self._width  # the limit before
         self._pause_s = 0.0  # before each call
@@ -99,16 +104,20 @@ class Aimd:
 
     def on_sent(self, now: float) -> None:
         """A call was let in."""
+        if self._doubt is not None:
+            self._doubt.sent += 1
         if self._pause_s:
             self.hold_until = now + self._pause_s
 
     def on_success(self, sent: float, now: float, in_flight: int) -> None:
         """A reply came."""
-        self._recent.append(False)
+        self._carried.note(False, now - sent, in_flight / self.limit)
+        self._count(sent, refused=False)
         if self._rounds_refused and sent >= self._refused_since:
             self._rounds_refused, self._pause_s, self.hold_until = 0, 0.0, -math.inf
         # Where the limit is not what holds calls back, nothing was learned about a higher one.
-        if in_flight * 2 > self.limit and self._trial is None:
+        still = self._trial is not None or (self._doubt is not None and self._doubt.deep)
+        if in_flight * 2 > self.limit and not still:
             self._grow()
         self._sample(sent, now)
 
@@ -118,11 +127,13 @@ class Aimd:
 
     def on_refused(self, sent: float, now: float, in_flight: int, retry_after: float | None = None) -> None:
         """The provider refused a call for load, and asked for a pause in seconds."""
+        self._carried.note(True, now - sent, in_flight / self.limit)
         if sent < self._decreased_at:
             return
-        self._recent.append(True)
-        alone = sum(self._recent) < _FEW + (self._width >= _FULL_STEP)
-        if alone and not self._rounds_refused:
+        storm = self._count(sent, refused=True) is Verdict.STORM
+        few = FEW + (self._width >= _FULL_STEP)
+        usual = not self._usual_refusals.exceeded(few, overfull=self._carried.overfull)
+        if self._rounds_refused < _ROUNDS_REFUSED and ((usual and not storm) or self._finds_out()):
             return
         if not self._rounds_refused:
             self._refused_since, self._unrefused = now, self._width
@@ -131,9 +142,46 @@ class Aimd:
             self._hold(now, retry_after or 0.0)
         # While nobody is served, refusals say less and less about how many would be.
         kept = max(_KEPT * min(self._width, in_flight), self._unrefused / 2)
-        self._decrease(min(kept, self._width), now)
+        self._doubtful(min(kept, self._width), now)
+
+    def _finds_out(self) -> bool:
+        """Whether what was learned from the last refusals is still to show."""
+        doubt = self._doubt
+        early = self._carried.share is None  # refusals come before the first replies
+        return doubt is not None and (doubt.deep or (early and not doubt.hopeless))
+
+    def _doubtful(self, to: float, now: float) -> None:
+        """Lower the limit, for the time being. What is refused after that tells whether it was too high."""
+        doubt = self._doubt
+        if self._rounds_refused >= _ROUNDS_REFUSED or self._width < TELLING or self._carried.overfull:
+            self._doubt = None
+        elif doubt is None:
+            self._doubt = Doubt(self._width, self._calm, self._usual_refusals.share)
+        elif self._carried.share is not None:
+            doubt.deepen()
+            to = min(to, _DEEP * self._width)
+        self._decrease(to, now)
         self._trial = None
         self._begin_sample(now)
+
+    def _count(self, sent: float, *, refused: bool) -> Verdict | None:
+        """Count what became of a call, and draw the conclusion where a doubt about the limit is over."""
+        if sent < self._decreased_at:
+            return None
+        self._usual_refusals.note(refused)
+        doubt = self._doubt
+        if doubt is None or (verdict := doubt.note(refused, self.limit)) is None:
+            return None
+        self._doubt = None
+        if verdict is Verdict.NO_HELP:
+            self._usual_refusals.accept(doubt.left)
+            self._set(doubt.limit)
+            self._calm = doubt.calm
+        elif verdict is Verdict.HELPED:
+            self._usual_refusals.lessen(doubt.left)
+            if doubt.deep:
+                self._set(self._width * _DEEP_HELPED / _DEEP)
+        return verdict
 
     def _grow(self) -> None:
         if self._calm is None:
@@ -145,6 +193,7 @@ class Aimd:
 
     def _decrease(self, to: float, now: float) -> None:
         self._set(to)
+        self._usual_refusals.forget()
         self._calm, self._decreased_at = 0.0, now
 
     def _set(self, width: float) -> None:

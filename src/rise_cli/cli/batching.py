@@ -49,7 +49,12 @@ def batch(  # noqa: PLR0913, PLR0917  (a command's parameters are its options)
         bool, typer.Option("--slim", help="Leave the turns out of the rows.", rich_help_panel=OUTPUT)
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Start over, also where OUT has rows.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Start over where OUT has rows; they stay until the first new one.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try failed problems again.", rich_help_panel=OUTPUT)

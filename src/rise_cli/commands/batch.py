@@ -146,14 +146,16 @@ class Run:
                     max_tokens=self._plan.max_tokens,
                     deadline=deadline,
                 )
-                book = self.report.book = Book(files.rows, files.journal)
+                book = self.report.book = Book(files.rows, files.journal, files.room)
                 end = await self._drive(setup, book, way, watcher)
+                files.patience_s = GRACE_S if end is End.INTERRUPTED else None
                 self._ok, self._failed = book.ok, book.failed
                 if isinstance(files.rows, Results):
                     if end is End.COMPLETE:
                         files.rows.finish()
                     self._waiting = files.rows.pending
-                files.complete = end is End.COMPLETE
+                files.complete = end is End.COMPLETE and not book.unread
+            self._waiting += files.lost
         finally:
             await way.chat.aclose()
         return end
@@ -185,9 +187,10 @@ class Run:
     def _stop(self, driver: Driver, way: Way, watcher: Meter) -> None:
         driver.interrupt()
         calls = counted(way.door.sent, "call", "calls")
+        # With old rows in the file, how to go on depends on what these calls come to, and is said then.
+        how = "" if self._is_stale else f"; {self._resumption()}"
         watcher.notice(
-            f"stopping: {calls} in flight may finish for {GRACE_S:g} s; Ctrl-C again ends now; "
-            f"{self._resumption()}"
+            f"stopping: {calls} in flight may finish for {GRACE_S:g} s; Ctrl-C again ends now{how}"
         )
 
     def _done_by(self, book: Book) -> str:
@@ -261,7 +264,7 @@ class Run:
         again = "run the same command again to go on"
         if self._wish.out == STDIO:
             again = self._resumption()
-        elif self._wish.overwrite:
+        elif self._wish.overwrite and not self._is_stale:
             again = "run the same command again without --overwrite to go on"
         match end:
             case End.INTERRUPTED:
@@ -285,7 +288,12 @@ class Run:
     def _resumption(self) -> str:
         if self._wish.out == STDIO:
             return "name a file with -o to be able to go on after that"
-        return f"go on with: {same_again(sys.argv[1:], known_keys(self._plan.key))}"
+        again = same_again(sys.argv[1:], known_keys(self._plan.key), begun=not self._is_stale)
+        return f"go on with: {again}"
+
+    @property
+    def _is_stale(self) -> bool:
+        return self.report.book is not None and self.report.book.stale
 
 
 async def _tick(watcher: Meter) -> None:

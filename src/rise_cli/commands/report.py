@@ -91,6 +91,7 @@ class Report:
             retries=self.retries,
             limit=way.limits.limit if way.limits.moves else None,
             refused=way.limits.refused,
+            throttled=way.limits.throttled,
             left_s=None if left is None else pace.left_s(left),
         )
 

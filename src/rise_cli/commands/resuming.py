@@ -13,13 +13,14 @@ _ONCE = {"--overwrite", "--retry-failed"}  # the rows that they take away would 
 _FREE = {"--option", "--base-url", "--check"}
 
 
-def same_again(words: Sequence[str], keys: frozenset[str]) -> str:
-    """The command line that goes on after `rise *words`, as a shell takes it.
+def same_again(words: Sequence[str], keys: frozenset[str], *, begun: bool = True) -> str:
+    """The command line that goes on after `rise *words`, as a shell takes it. `begun`: there is a row.
 
     `keys` are struck out wherever they stand; of `--option`, `--base-url` and `--check` whatever looks
     like a key, too. All other words stay as they are: a file may be named like a key.
     """
-    once = _ONCE if words[:1] == ["batch"] else set()  # elsewhere they take no rows away
+    # Elsewhere they take no rows away.
+    once = _ONCE if begun and words[:1] == ["batch"] else set()
     return shlex.join(["rise", *_shown([word for word in words if word not in once], keys)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,12 +84,17 @@ def _check_summary(path: Path, *, dry_run: bool) -> None:
     """Find now what would lose the summary after everything is paid for. Leaves no file behind."""
     if dry_run:
         raise UsageError("a dry run has no summary to write; leave out --summary or --dry-run")
+    if str(path) == STDIO:
+        raise UsageError("the summary stands on stderr, and --summary takes the name of a file, not '-'")
     folder = path.parent
-    if path.exists():
-        why = "it is a folder" if path.is_dir() else "it may not be written"
-        fits = not path.is_dir() and os.access(path, os.W_OK)
-    else:
+    try:
+        mode = path.stat().st_mode
+        why = "it is a folder" if stat.S_ISDIR(mode) else "it may not be written"
+        fits = not stat.S_ISDIR(mode) and os.access(path, os.W_OK)
+    except FileNotFoundError:
         why = "its folder may not be written" if folder.is_dir() else "its folder does not exist"
         fits = folder.is_dir() and os.access(folder, os.W_OK)
+    except OSError as error:
+        why, fits = error.strerror or str(error), False
     if not fits:
         raise UsageError(f"cannot write the summary to {str(path)!r} ({why}); name another file")

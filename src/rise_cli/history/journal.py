@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from rise_cli.core.domain import Completion, Usage
-from rise_cli.errors import ConfigurationError, RiseError, UsageError
+from rise_cli.core.domain import Completion
+from rise_cli.history import place, replies
 
 JournalKey = tuple[str, str, int, int, str]
 """Digest of the settings, key of the problem, chain, turn, purpose."""
@@ -32,7 +31,6 @@ JournalKey = tuple[str, str, int, int, str]
 VERSION = 2
 """Of the table and of the JSON in it. Raise it with any change to either."""
 
-_APPLICATION = 0x52495345  # "RISE" in ASCII, at a fixed place in the file's header
 _CHECKPOINT_PAGES = 8000  # of 4 KiB: rarer means fewer waits for the disk, and a longer companion
 _DROP_AT = 1024  # rows that are dropped together
 
@@ -42,9 +40,7 @@ _TABLE = """
         turn INTEGER NOT NULL, purpose TEXT NOT NULL, completion TEXT NOT NULL
     )"""
 _INSERT = "INSERT INTO calls (settings, problem, chain, turn, purpose, completion) VALUES (?, ?, ?, ?, ?, ?)"
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
+_BEGUN = ("", b"", 0, 0, "restart", "")  # no call's: those have the purposes of `core.domain`
 
 _Values = tuple[str, bytes, int, int, str, str]
 """Of one row, in the order of `_INSERT`."""
@@ -72,13 +68,16 @@ class Journal:
         self._rows: dict[str, dict[tuple[str, int, int, str], int]] = {}
         self._dropped: list[int] = []
         self._kept: list[_Kept] = []  # and not committed yet
-        _create(path)
-        with self._explained():
+        self._begun: int | None = None  # the row that says that a run has started over
+        self._stale = False
+        place.create(path)
+        with place.explained(self._path):
             # Autocommit: every statement is on its own, and `BEGIN` is said where it is not.
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
         try:
-            with self._explained():
+            with place.explained(self._path):
                 self._prepare()
+                place.close_to_others(path)  # only now: one that is somebody else's is left as it is
                 self._load()
         except BaseException:
             self._db.close()
@@ -90,16 +89,18 @@ class Journal:
 
     def get(self, key: JournalKey) -> Completion | None:
         """Return the reply that was kept under `key`, if there is one."""
+        if self._stale:
+            return None
         settings, problem, chain, turn, purpose = key
         row = self._rows.get(problem, {}).get((settings, chain, turn, purpose))
         if row is None:
             return None
-        with self._explained():
+        with place.explained(self._path):
             found = self._db.execute("SELECT completion FROM calls WHERE row = ?", (row,)).fetchone()
         try:
-            return _read(json.loads(found[0]))
+            return replies.read(found[0])
         except (LookupError, TypeError, ValueError) as error:
-            raise self._unusable(f"is damaged (a call of problem {problem!r})") from error
+            raise place.unusable(self._path, f"is damaged (a call of problem {problem!r})") from error
 
     def put(self, key: JournalKey, completion: Completion) -> None:
         """Keep a reply, in place of an earlier one under the same key. It is durable on return.
@@ -107,10 +108,8 @@ class Journal:
         Raises RiseError, and keeps everything that it had, if the disk is full.
         """
         self._commit()
-        try:
-            self._note(key, self._insert(_values(key, completion)))
-        except sqlite3.Error as error:
-            raise self._translated(error) from error
+        (row,) = self._insert([_values(key, completion)])
+        self._note(key, row)
 
     async def keep(self, key: JournalKey, completion: Completion) -> None:
         """As `put`, in one commit with all that is kept in the same turn of the event loop.
@@ -124,6 +123,15 @@ class Journal:
         self._kept.append(kept)
         await kept.committed
 
+    def begin(self) -> None:
+        """There is a row now: a run that started over is a run like any other, and goes on as one."""
+        if self._stale:
+            self._insert([])
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._dropped.append(begun)
+            self._drop()
+
     def forget(self, problem: str) -> None:
         """Drop the calls of `problem`, whatever their settings: its row is safely written.
 
@@ -133,11 +141,14 @@ class Journal:
         if len(self._dropped) >= _DROP_AT:
             self._drop()
 
-    def clear(self) -> None:
-        """Drop all calls: the run starts over."""
-        for problem in list(self._rows):
-            self.forget(problem)
-        self._drop()
+    def restart(self) -> None:
+        """Start over (`--overwrite`): what it holds answers nobody, and goes with the first call that is
+        kept or the first row.
+
+        Where the run before this one did the same and came to no row, this one goes on where that one
+        stopped.
+        """
+        self._stale = self._begun is None
 
     def close(self, complete: bool) -> None:
         """Close the files, and remove them if the run is complete. Calling it twice does no harm."""
@@ -159,16 +170,18 @@ class Journal:
         ((version,),) = ask("PRAGMA user_version")
         ((tables,),) = ask("SELECT count(*) FROM sqlite_master")
         fresh = (application, version, tables) == (0, 0, 0)
-        if not fresh and application != _APPLICATION:
-            raise self._unusable("is a database of another program")
+        if not fresh and application != place.APPLICATION:
+            raise place.unusable(self._path, place.FOREIGN)
         if not fresh and version != VERSION:
-            raise self._unusable(f"is of version {version}, and this program reads version {VERSION}")
+            raise place.unusable(
+                self._path, f"is of version {version}, and this program reads version {VERSION}"
+            )
         ask("PRAGMA journal_mode = WAL")
         ask("PRAGMA synchronous = NORMAL")
         ask(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         if fresh:
             ask("BEGIN IMMEDIATE")
-            ask(f"PRAGMA application_id = {_APPLICATION}")
+            ask(f"PRAGMA application_id = {place.APPLICATION}")
             ask(f"PRAGMA user_version = {VERSION}")
             ask(_TABLE)
             ask("COMMIT")
@@ -178,11 +191,29 @@ class Journal:
             "SELECT row, settings, problem, chain, turn, purpose FROM calls ORDER BY row"
         )
         for row, settings, problem, chain, turn, purpose in known:
+            if purpose == _BEGUN[4]:
+                self._begun = row
+                continue
             rows = self._rows.setdefault(problem.decode(errors="surrogatepass"), {})
             rows[settings, chain, turn, purpose] = row
 
-    def _insert(self, values: _Values) -> int:
-        row = self._db.execute(_INSERT, values).lastrowid
+    def _insert(self, calls: Sequence[_Values]) -> list[int]:
+        """Write calls, all or none; return their rows. Those of a run that starts over replace what is
+        there."""
+        with place.explained(self._path), self._transaction():
+            begun = None
+            if self._stale:
+                self._db.execute("DELETE FROM calls")
+                begun = self._row(_BEGUN)
+            rows = [self._row(call) for call in calls]
+        if self._stale:
+            self._rows.clear()
+            self._dropped.clear()
+            self._begun, self._stale = begun, False
+        return rows
+
+    def _row(self, call: _Values) -> int:
+        row = self._db.execute(_INSERT, call).lastrowid
         assert row is not None  # noqa: S101 - an insert has one
         return row
 
@@ -199,8 +230,7 @@ class Journal:
         if not kept:
             return
         try:
-            with self._explained(), self._transaction():
-                rows = [self._insert(one.values) for one in kept]
+            rows = self._insert([one.values for one in kept])
         except Exception as error:
             for one in kept:
                 if not one.committed.done():
@@ -213,7 +243,7 @@ class Journal:
 
     def _drop(self) -> None:
         self._commit()
-        with self._explained(), self._transaction():
+        with place.explained(self._path), self._transaction():
             self._db.executemany("DELETE FROM calls WHERE row = ?", ((row,) for row in self._dropped))
         self._dropped.clear()
 
@@ -228,91 +258,14 @@ class Journal:
                 self._db.execute("ROLLBACK")
             raise
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self._translated(error) from error
-
-    def _translated(self, error: sqlite3.Error) -> Exception:
-        """Our own error for SQLite's. https://www.sqlite.org/rescode.html"""
-        if isinstance(error, sqlite3.ProgrammingError):
-            return error  # a bug of ours
-        match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-            case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
-                return RiseError(
-                    f"the journal {str(self._path)!r} cannot be written ({error}); make room on its disk and "
-                    "run the same command again: it goes on where it stopped"
-                )
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                return UsageError(
-                    f"another process is using the journal {str(self._path)!r}; wait for it, or name another "
-                    "output with -o"
-                )
-            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-                return _unopenable(self._path, str(error))
-        return self._unusable(f"is damaged ({error})")
-
-    def _unusable(self, why: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"the journal {str(self._path)!r} {why}; move it away to go on without it, and the calls of "
-            "unfinished problems are made and paid for again"
-        )
-
 
 def settings_digest(settings: Mapping[str, object]) -> str:
     """Return a digest of settings that are JSON already, whatever their order."""
     return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def _create(path: Path) -> None:
-    """See that the file is there, is a file of our own, and that nobody else may read it."""
-    try:
-        # SQLite gives its companions the mode that it finds here. A link could lead anywhere.
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.fchmod(fd, 0o600)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise _unopenable(path, error.strerror or str(error)) from error
-
-
-def _unopenable(path: Path, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the journal {str(path)!r} cannot be opened ({why}); name an output with -o in another folder"
-    )
-
-
 def _values(key: JournalKey, completion: Completion) -> _Values:
     settings, problem, chain, turn, purpose = key
     # An id may hold anything that JSON can, lone surrogates included.
     blob = problem.encode(errors="surrogatepass")
-    return settings, blob, chain, turn, purpose, _encode(_written(completion))
-
-
-def _written(completion: Completion) -> dict[str, object]:
-    usage = completion.usage
-    return {
-        "reply": completion.reply,
-        "finish_reason": completion.finish_reason,
-        "reasoning": completion.reasoning,
-        "usage": usage
-        and {
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "cached_input_tokens": usage.cached_input_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-        },
-        "cost_usd": completion.cost_usd,
-        "latency_s": completion.latency_s,
-        "logprob": completion.logprob,
-        "entropy": completion.entropy,
-    }
-
-
-def _read(written: dict[str, object]) -> Completion:
-    usage = written.pop("usage")
-    return Completion(**written, usage=usage and Usage(**usage))  # type: ignore[arg-type]
+    return settings, blob, chain, turn, purpose, replies.written(completion)

@@ -13,13 +13,23 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from rise_cli.errors import RiseError, UsageError
 from rise_cli.history.lines import Lines, write_all
-from rise_cli.history.rows import HEAD_START, Ids, Row, as_bytes, damaged, digest, is_row, scan, was_slim
+from rise_cli.history.rows import (
+    HEAD_START,
+    Ids,
+    Row,
+    as_bytes,
+    damaged,
+    digest,
+    is_row,
+    numbered,
+    scan,
+    was_slim,
+)
 
 _BLOCK = 1 << 20
 
@@ -29,8 +39,8 @@ class Results:
 
     `id in results` says whether a problem has had its row since an earlier run; `ok` and `failed` count
     the rows of all runs. With `ordered`, rows are written in the order of their `index`, which counts
-    from 0; a file that was begun without is put in order by `finish`. `slim` leaves the turns out. For
-    one thread.
+    from 0; a file that was begun without, or from an input in another order, is put in order by `finish`.
+    `slim` leaves the turns out. For one thread.
     """
 
     def __init__(
@@ -53,10 +63,14 @@ class Results:
         self._afresh = afresh
         self._lines = Lines(self._append, ordered=ordered, slim=slim)
         self._done = Ids()
+        self._places = Ids()  # in the input, of the rows that were there: it may have another order now
+        self._grown_from = 0
         self.ok = self.failed = 0
-        self._made = not self._path.exists()
+        self._made = not os.path.lexists(self._path)
         self._fd = self._open()
         self._size = os.fstat(self._fd).st_size
+        self.stale = False
+        """Whether the rows in the file are those that `restart` found."""
 
     def __contains__(self, id: str) -> bool:  # noqa: A002 - it is one
         return self._done.get(as_bytes(id)) is not None
@@ -78,9 +92,9 @@ class Results:
         return self._lines.pending
 
     def restart(self) -> None:
-        """Empty the file (`--overwrite`)."""
-        os.ftruncate(self._fd, 0)
-        self._size = 0
+        """Start over (`--overwrite`). The rows that are there count no more, but stay until there is a new
+        one: a run that cannot begin takes nothing away."""
+        self.stale = self._size > 0
 
     def resume(
         self, settings: Mapping[str, object], *, notice: Callable[[str], None], retry_failed: bool = False
@@ -91,6 +105,8 @@ class Results:
         matter. With `retry_failed`, failed rows are taken out, and their problems are not done. Raises
         UsageError, and takes nothing away, if a line is no row, or the settings or `slim` differ.
         """
+        if self.stale:
+            return
         expected = json.loads(json.dumps(settings))
         tail = self._tail()
         if tail and is_row(tail):
@@ -117,7 +133,8 @@ class Results:
             self._cut_off(tail, lines + 1, notice)
         spans = [(start, end - start) for start, end in kept]
         if sum(length for _, length in spans) < self._size:
-            self._rewrite(spans)
+            self._rewrite(_parts(self._fd, spans))
+        self._grown_from = self._size
 
     def append(self, record: Mapping[str, Any]) -> list[str]:
         """Take a finished row. Return the ids of the rows that are in the file now and were not before:
@@ -129,18 +146,32 @@ class Results:
         self._count(failed=record["status"] == "failed")
         return written
 
-    def skip(self, index: int) -> list[str]:
+    def skip(self, index: int, id: str) -> list[str]:  # noqa: A002
         """Do not wait for the row of `index`, it is in the file already. Returns as `append` does."""
+        if self._ordered:
+            self._places.add(as_bytes(id), index)
         return self._lines.skip(index)
 
     def finish(self) -> None:
         """The run is complete: see that the order is kept where it was asked for, also over several runs."""
+        self._empty_if_stale()
         if not self._ordered or not len(self._done):
             return
-        indices = (_index(row) for row in self._rows(self._size))
-        if any(later < earlier for earlier, later in pairwise(indices)):
-            places = sorted((_index(row), row.start, row.length) for row in self._rows(self._size))
-            self._rewrite((start, length) for _, start, length in places)
+        moved, before = False, -1
+        for row in self._rows(self._size):
+            index = self._index(row)
+            moved = moved or index < before or index not in {row.position, -1}
+            before = index
+        if moved:
+            places = sorted((self._index(row), row.start, row.length) for row in self._rows(self._size))
+            self._rewrite(numbered(os.pread(self._fd, size, at), index) for index, at, size in places)
+
+    def _index(self, row: Row) -> int:
+        """Where the row stands in the input now; -1 for one that is not in it."""
+        if row.start >= self._grown_from and row.position is not None:
+            return row.position
+        place = self._places.get(row.id)
+        return -1 if place is None else place
 
     def withdraw(self) -> None:
         """Remove the file if this run has created it and it is empty. To be called before `close`."""
@@ -246,6 +277,8 @@ class Results:
 
     def _append(self, line: bytes) -> None:
         try:
+            # What the new row is made of is in the journal, should the program end between the two.
+            self._empty_if_stale()
             write_all(self._fd, line)
         except OSError as error:
             with contextlib.suppress(OSError):  # then the next run repairs it
@@ -253,20 +286,25 @@ class Results:
             raise self._full(error) from error
         self._size += len(line)
 
+    def _empty_if_stale(self) -> None:
+        if self.stale:
+            os.ftruncate(self._fd, 0)
+            self._size, self.stale = 0, False
+
     def _full(self, error: OSError) -> RiseError:
         return RiseError(
             f"{self._name!r} cannot be written ({error.strerror}); make room on its disk and run the same "
             "command again: it goes on where it stopped"
         )
 
-    def _rewrite(self, spans: Iterable[tuple[int, int]]) -> None:
-        """Replace the file, in one step, by these parts of it. The lock goes on without a gap."""
+    def _rewrite(self, parts: Iterable[bytes]) -> None:
+        """Replace the file, in one step, by these parts. The lock goes on without a gap."""
         beside = self._path.with_name(f".{self._path.name}.new")
         try:
             fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
             try:
                 with os.fdopen(fd, "wb", buffering=_BLOCK, closefd=False) as file:
-                    file.writelines(_parts(self._fd, spans))
+                    file.writelines(parts)
                 os.fchmod(fd, stat.S_IMODE(os.fstat(self._fd).st_mode))
                 os.fsync(fd)
                 self._lock(fd)
@@ -286,10 +324,6 @@ def _is_at(fd: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(fd), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _index(row: Row) -> int:
-    return -1 if row.position is None else row.position
 
 
 def _parts(fd: int, spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 from rise_cli.core.domain import Kind
 from rise_cli.errors import UsageError
 from rise_cli.history.format import SCHEMA, RecordedUsage
+from rise_cli.history.record import dumps
 
 # How `record.dumps` begins a line. A quotation mark within a string has a backslash before it, so
 # what looks like a key here is one, and the last settings and error of a line are the row's own.
@@ -194,6 +195,16 @@ def damaged(name: str, number: int) -> UsageError:
     return UsageError(
         f"line {number} of {name!r} is not a {SCHEMA} row; repair or remove it, or name another file"
     )
+
+
+def numbered(line: bytes, index: int) -> bytes:
+    """Return a row, newline included, with this `index`; as it is for -1."""
+    if index < 0:
+        return line
+    head = _HEAD.match(line)
+    if head is None:
+        return dumps({**json.loads(line), "index": index}).encode() + b"\n"
+    return b"%s%d%s" % (line[: head.start(2)], index, line[head.end(2) :])
 
 
 def is_row(line: bytes) -> bool:

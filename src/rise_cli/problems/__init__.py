@@ -94,8 +94,11 @@ class Problems:
 
     @property
     def at_hand(self) -> bool:
-        """Whether reading them keeps nobody waiting, and can be done again."""
-        return self.held is not None or on_hub(self.path) or Path(self.path).is_file()
+        """Whether reading them keeps nobody waiting, and can be done again. Raises UsageError where there is
+        no such file."""
+        if self.held is not None or on_hub(self.path):
+            return True
+        return self.path != STDIN and _is_regular(self.path)
 
     def rows(self) -> Iterator[Row | BadRow]:
         return rows(self.path, self.fields) if self.held is None else iter(self.held)
@@ -105,7 +108,8 @@ class Problems:
 
 
 def _is_regular(path: str) -> bool:
-    """Whether reading it leaves it as it is; a folder passes, for `opened` to refuse."""
+    """Whether reading the file leaves it as it is; a folder passes, for `opened` to refuse. Raises
+    UsageError where there is none."""
     try:
         mode = Path(path).stat().st_mode
     except OSError as error:

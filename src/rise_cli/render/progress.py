@@ -30,8 +30,8 @@ class Standing:
     that moves by itself; `waiting` says that problems are under way and no call is, since a limit or a
     provider holds them all back. `turns` is the mean of the problems that are done, `tokens_per_s`
     counts what the model wrote. `cost_usd` is spent, and `cost_known` says whether that is all of it;
-    `projected_usd` is what the whole run may come to. `refused` calls met a rate limit. `left_s` is the
-    time to go, in seconds.
+    `projected_usd` is what the whole run may come to. `refused` calls met a rate limit, and `throttled` ones
+    are held back now so as to meet none. `left_s` is the time to go, in seconds.
     """
 
     done: int = 0
@@ -48,6 +48,7 @@ class Standing:
     projected_usd: float | None = None
     retries: int = 0
     refused: int = 0
+    throttled: int = 0
     left_s: float | None = None
     part: str = ""
 
@@ -101,10 +102,11 @@ def _parts(now: Standing) -> list[tuple[int, str]]:
         (3, f"{percent(now.accuracy)} right" if now.accuracy is not None else ""),
         (2, _cost(now)),
         (4, _in_flight(now)),
-        (7, f"{now.turns:.1f} turns each" if now.turns else ""),
-        (8, f"{now.tokens_per_s:,.0f} tokens/s" if now.tokens_per_s >= 1 else ""),
-        (6, counted(now.retries, "retry", "retries") if now.retries else ""),
-        (5, f"{now.refused:,} refused" if now.refused else ""),
+        (8, f"{now.turns:.1f} turns each" if now.turns else ""),
+        (9, f"{now.tokens_per_s:,.0f} tokens/s" if now.tokens_per_s >= 1 else ""),
+        (7, counted(now.retries, "retry", "retries") if now.retries else ""),
+        (6, f"{now.refused:,} refused" if now.refused else ""),
+        (5, f"{now.throttled:,} throttled" if now.throttled else ""),
         (0, f"{_coarse(now.left_s)} left" if now.left_s and now.left_s >= 0.5 else ""),
     ]
 

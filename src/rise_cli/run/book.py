@@ -7,7 +7,7 @@ so at any moment what was paid for is in one of the two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from rise_cli.core.domain import Finish, Kind, Policy, Problem, StopReason, Trajectory
@@ -22,19 +22,29 @@ _BREATH = 256  # rows that are passed over before others get a turn
 
 
 class Book:
-    """Where rows go: a results file with its journal, or lines on stdout with neither.
+    """Where rows go: a results file with its journal, or lines on stdout with neither. `room` waits until
+    there is some for further rows.
 
     `totals` are those of the problems that this run has solved, `written` those of the rows that are in
-    the file by now: fewer, while rows wait for an earlier one.
+    the file by now: fewer, while rows wait for an earlier one. `unread` says whether a line posed no
+    problem: once it is mended, its calls may be wanted, so they stay in the journal.
     """
 
-    def __init__(self, out: Results | Lines, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        out: Results | Lines,
+        journal: Journal | None = None,
+        room: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._out = out
         self._journal = journal
+        self._room = room
         self.earlier = out.ok + out.failed if isinstance(out, Results) else 0
         """Rows that earlier runs have written."""
         self.totals, self.written = Totals(), Totals()
         self._waiting: dict[str, Mapping[str, Any]] = {}
+        self.unread = False
+        self._to_keep: set[str] = set()  # of the rows that wait: those whose calls are not forgotten
 
     @property
     def ok(self) -> int:
@@ -45,6 +55,11 @@ class Book:
     def failed(self) -> int:
         return self._out.failed if isinstance(self._out, Results) else self.totals.failed
 
+    @property
+    def stale(self) -> bool:
+        """Whether the rows in the file are those of before a run that starts over."""
+        return isinstance(self._out, Results) and self._out.stale
+
     async def left(
         self, items: AsyncIterator[Row | BadRow], bad: Callable[[BadRow, str], Mapping[str, Any]]
     ) -> AsyncIterator[Row]:
@@ -52,23 +67,24 @@ class Book:
         and an id of its own; what it raises ends the run."""
         passed = 0
         async for item in items:
-            if self._has(item):
-                self._note(self._out.skip(item.index))
+            if self._room is not None:
+                await self._room()
+            name = item.name if isinstance(item, BadRow) else item.id
+            self.unread = self.unread or isinstance(item, BadRow)
+            if isinstance(self._out, Results) and _is_done(self._out, item):
+                self._note(self._out.skip(item.index, name))
+                if self._journal is not None and isinstance(item, Row):
+                    self._journal.forget(name)  # the program may have ended between its row and that
             elif isinstance(item, BadRow):
-                self.write(bad(item, item.name))
+                row = bad(item, name)
+                self._to_keep.add(name)
+                self.write(row)
             else:
                 yield item
                 continue
             passed += 1
             if passed % _BREATH == 0:
                 await asyncio.sleep(0)
-
-    def _has(self, item: Row | BadRow) -> bool:
-        if not isinstance(self._out, Results):
-            return False
-        return (
-            item.name in self._out if isinstance(item, BadRow) else self._out.answers(item.id, item.question)
-        )
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Write a row, and forget the calls of the rows that are on disk by now."""
@@ -82,7 +98,14 @@ class Book:
             if (record := self._waiting.pop(name, None)) is not None:
                 self.written.add(record)
             if self._journal is not None:
-                self._journal.forget(name)
+                self._journal.begin()
+                if name not in self._to_keep:
+                    self._journal.forget(name)
+            self._to_keep.discard(name)
+
+
+def _is_done(rows: Results, item: Row | BadRow) -> bool:
+    return item.name in rows if isinstance(item, BadRow) else rows.answers(item.id, item.question)
 
 
 def _counted(record: Mapping[str, Any]) -> Mapping[str, Any]:
