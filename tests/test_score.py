@@ -15,6 +15,7 @@ The runs are those of `make_scored`: A is the right answer to all six problems.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from typing import Any
 
@@ -218,15 +219,29 @@ def write(rise: Program, rows: list[dict[str, Any]], name: str = "r.jsonl") -> N
         ({"settings": {"tie": "coin"}}, "line 2 of"),
         ({"schema": "other/1"}, "line 2 of"),
         ({"turns": [{}]}, "line 2 of"),
+        ({"cost_usd": math.nan}, "line 2 of"),
+        ({"cost_usd": 10**400}, "line 2 of"),
+        ({"turn": 10**12}, "line 2 of"),  # turns are counted up to it
+        ({"chain": 0}, "line 2 of"),
+        ({"latency_s": math.inf}, "line 2 of"),
+        ({"reward": 2}, "line 2 of"),
     ],
 )
 def test_no_results(scored: Program, change: dict[str, Any], said: str) -> None:
     rows = [json.loads(line) for line in (FOLDER / "introspect.jsonl").read_text().splitlines()]
-    rows[1].update(change)
+    # What only a turn has is changed in one.
+    (rows[1] if change.keys() <= rows[1].keys() else rows[1]["turns"][0]).update(change)
     write(scored, rows)
     result = scored("score", "r.jsonl")
     assert (result.code, result.out) == (2, "")
     assert said in result.err
+
+
+def test_a_field_may_hold_what_is_no_json(scored: Program) -> None:
+    rows = [json.loads(line) for line in (FOLDER / "introspect.jsonl").read_text().splitlines()]
+    write(scored, [row | {"extra": {"depth": math.nan}} for row in rows])
+    groups = scored("score", "r.jsonl", "--by", "depth", "--json").record["files"][0]["groups"]
+    assert [one["value"] for one in groups] == ["NaN"]
 
 
 @pytest.mark.parametrize(

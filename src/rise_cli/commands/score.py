@@ -68,8 +68,8 @@ def _print_json(summaries: Sequence[Summary], changes: Sequence[Change]) -> None
         "files": [one.as_json for one in summaries],
         "comparisons": [asdict(one) for one in changes],
     }
-    # By way of the text: what is in a field is anybody's.
-    sys.stdout.write(dumps(json.loads(json.dumps(found))) + "\n")
+    # By way of the text: what is in a field is anybody's, and may be no number that JSON knows.
+    sys.stdout.write(dumps(json.loads(json.dumps(found), parse_constant=str)) + "\n")
 
 
 def _print_table(
