@@ -68,8 +68,8 @@ def test_one_chain(scored: Program) -> None:
     assert found["voted"]["value"] == 3 / 6
     # 1 to 2: p1 stays right, p2 fixed, p3 p5 broken, p4 p6 stay wrong. 2 to 3: p1 p2 stay right, p4 p5 fixed.
     assert [step["flips"] for step in found["steps"]] == [
-        {"kept_right": 1, "kept_wrong": 2, "fixed": 1, "broken": 2},
-        {"kept_right": 2, "kept_wrong": 2, "fixed": 2, "broken": 0},
+        {"kept_right": 1, "kept_wrong": 2, "fixed": 1, "broken": 2, "gained": 1, "lost": 2},
+        {"kept_right": 2, "kept_wrong": 2, "fixed": 2, "broken": 0, "gained": 2, "lost": 0},
     ]
     even = found["flips"]["even"]
     # Before: 5 right of 12. Fixed 3 of 7, broken 2 of 5: c/d = (3/7) / (2/5) = 15/14 over a/(1-a) = 5/7.

@@ -96,6 +96,8 @@ class _Contest:
         if chosen.bad:
             first, what = chosen.bad[0], counted(len(chosen.bad), "line")
             self._notice(f"left out: {what} without a problem; the first is line {first.line}: {first.error}")
+        if not chosen.rows:
+            raise UsageError(f"there are no problems in {self._path!r}; name a file that rise batch takes")
         graded = sum(row.reference is not None for row in chosen.rows)
         if not graded:
             raise UsageError(
