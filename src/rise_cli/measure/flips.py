@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
 from rise_cli.measure.rollouts import Rollout
 
 
@@ -101,7 +99,11 @@ def break_even(flips: Flips) -> BreakEven:
 
 def _helps(flips: Flips) -> bool | None:
     moved = flips.gained + flips.lost
-    if not moved or binomtest(flips.gained, moved).pvalue >= 0.05:
+    if not moved:
+        return None
+    from scipy.stats import binomtest
+
+    if binomtest(flips.gained, moved).pvalue >= 0.05:
         return None
     gains = flips.gained > flips.lost
     return gains if gains == (flips.fixed > flips.broken) else None

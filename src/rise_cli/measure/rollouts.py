@@ -7,7 +7,7 @@ goes back to the file. Rows are read one at a time and never written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +106,9 @@ class Rows:
 
     def rollout(self, record: Mapping[str, Any]) -> Rollout:
         """What such a row is worth, however it has been graded since."""
-        made = rollout(record)
-        if made.settings == self._settings:
-            return replace(made, settings=self._settings)
-        self._settings = made.settings
-        return made
+        if record["settings"] != self._settings:
+            self._settings = record["settings"]
+        return rollout({**record, "settings": self._settings})
 
 
 def _is_measurable(record: Mapping[str, Any]) -> bool:
