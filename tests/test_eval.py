@@ -247,7 +247,11 @@ def test_the_options_are_saved_and_taken_by_ask(rise: Program) -> None:
 
 def test_a_calibration_is_part_of_the_advice(rise: Program) -> None:
     problems(rise, {"RR": 2})
-    found = {"schema": "rise.calibration/1", "method": "platt", "breakpoints": [[0, 0], [1, 0.5]]}
+    found: dict[str, Any] = {
+        "schema": "rise.calibration/1",
+        "method": "platt",
+        "breakpoints": [[0, 0], [1, 0.5]],
+    }
     found |= {"model": "m-1", "protocol": "introspect", "confidence": "stated", "problems": 50, "turns": 90}
     (rise.folder / "worth.json").write_text(json.dumps(found))
     with Loopback(rigged) as server:

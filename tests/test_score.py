@@ -237,6 +237,15 @@ def test_no_results(scored: Program, change: dict[str, Any], said: str) -> None:
     assert said in result.err
 
 
+def test_an_id_that_comes_twice_is_told(scored: Program) -> None:
+    text = (FOLDER / "introspect.jsonl").read_text()
+    (scored.folder / "r.jsonl").write_text(text + text)
+    result = scored("score", "r.jsonl", "--json")
+    assert "6 rows of 'r.jsonl' with an id that another one has" in result.err
+    (found,) = result.record["files"]
+    assert (found["problems"], found["changes"][0]["comparison"]["n"]) == (12, 6)
+
+
 def test_a_field_may_hold_what_is_no_json(scored: Program) -> None:
     rows = [json.loads(line) for line in (FOLDER / "introspect.jsonl").read_text().splitlines()]
     write(scored, [row | {"extra": {"depth": math.nan}} for row in rows])
