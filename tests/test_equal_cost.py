@@ -264,6 +264,29 @@ def test_nobody_stops_early_where_every_threshold_loses_answers() -> None:
     assert options == {"prompt": "introspect", "turns": 3, "vote": "last", "early_stop": False}
 
 
+def test_confidence_counts_for_what_it_is_worth() -> None:
+    # What is stated as 90% is worth half of that, and never reaches a threshold that saves anything.
+    sorts = {"A90 A90 A90 A90": 6, "B60 B60 B60 A90": 6}
+    made = [chain(sorts)]
+    options, _ = advised(evaluate(made, model="m", turns=4, problems=12))
+    assert options["threshold"] == 0.9
+    worth = Policy(breakpoints=((0.0, 0.0), (0.9, 0.6), (1.0, 0.65)))
+    options, _ = advised(evaluate(made, model="m", turns=4, problems=12, rules=worth))
+    assert options["threshold"] == 0.6
+    # Patience is the user's own.
+    options, _ = advised(evaluate(made, model="m", turns=4, problems=12, rules=Policy(patience=9)))
+    assert "threshold" not in options
+
+
+def test_a_protocol_that_was_cut_short_is_not_recommended() -> None:
+    # Right on the two problems that there was money for.
+    short = contender("paper", REVISE, many({"A A A": 2}))
+    evaluation = evaluate([chain({"A A A": 5, "B B B": 5}), short], model="m", turns=3, problems=10)
+    options, why = advised(evaluation)
+    assert options["prompt"] == "introspect"
+    assert why.endswith("Not considered, since they have not answered all problems: paper.")
+
+
 def test_a_replay_stops_by_the_programs_own_rules() -> None:
     rollout = one("A", "B60 A90 A95 B10 B10")
     assert replayed(rollout, Policy(turns=5, threshold=0.9)) == (True, 3)

@@ -245,6 +245,24 @@ def test_the_options_are_saved_and_taken_by_ask(rise: Program) -> None:
     assert [settings[name] for name in ("turns", "vote", "kind")] == [2, "last", "number"]
 
 
+def test_a_calibration_is_part_of_the_advice(rise: Program) -> None:
+    problems(rise, {"RR": 2})
+    found: dict[str, Any] = {
+        "schema": "rise.calibration/1",
+        "method": "platt",
+        "breakpoints": [[0, 0], [1, 0.5]],
+    }
+    found |= {"model": "m-1", "protocol": "introspect", "confidence": "stated", "problems": 50, "turns": 90}
+    (rise.folder / "worth.json").write_text(json.dumps(found))
+    with Loopback(rigged) as server:
+        more = (*BOTH, "--calibration", "worth.json", "--save", "rise.toml", "--json")
+        result = run(rise, server, *more, turns=2)
+    assert " --calibration worth.json " in result.record["models"][0]["command"]
+    saved = (rise.folder / "rise.toml").read_text()
+    assert '--calibration "worth.json"' in saved
+    assert "calibration" not in tomllib.loads(saved)  # a folder may not set it
+
+
 def test_a_file_of_options_is_not_replaced_unless_asked(rise: Program) -> None:
     problems(rise, {"RR": 2})
     kept = rise.folder / "mine.toml"

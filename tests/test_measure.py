@@ -123,10 +123,11 @@ def test_runs_that_stopped_early_are_partial(
 
 def test_flips() -> None:
     # p1 stays right, p2 is fixed, p3 and p5 are broken, p4 and p6 stay wrong (an unreadable reply is).
-    assert flips.between(TABLE, 1) == Flips(kept_right=1, kept_wrong=2, fixed=1, broken=2)
+    assert flips.between(TABLE, 1) == Flips(kept_right=1, kept_wrong=2, fixed=1, broken=2, gained=1, lost=2)
     # p1 and p2 stay right, p4 and p5 are fixed, p3 and p6 stay wrong.
-    assert flips.between(TABLE, 2) == Flips(kept_right=2, kept_wrong=2, fixed=2, broken=0)
-    assert flips.total(TABLE) == Flips(kept_right=3, kept_wrong=4, fixed=3, broken=2)
+    assert flips.between(TABLE, 2) == Flips(kept_right=2, kept_wrong=2, fixed=2, broken=0, gained=2)
+    # p5 is fixed and broken.
+    assert flips.total(TABLE) == Flips(kept_right=3, kept_wrong=4, fixed=3, broken=2, gained=2, lost=1)
     # c1: kept, fixed, broken. c2: kept wrong, kept, and one of which the first is not known.
     assert flips.total(CHAINS) == Flips(kept_right=2, kept_wrong=1, fixed=1, broken=1)
 
@@ -135,17 +136,40 @@ def test_flips() -> None:
     ("seen", "a", "c", "d", "helps", "said"),
     [
         # c/d = (3/7) / (2/5) = 1.07 over 5/7: five flips, three one way, are a coin's.
-        (Flips(3, 4, 3, 2), 5 / 12, 3 / 7, 2 / 5, None, "c/d is 1.1, and it breaks even at a/(1-a) = 0.71"),
+        (
+            Flips(3, 4, 3, 2, 3, 2),
+            5 / 12,
+            3 / 7,
+            2 / 5,
+            None,
+            "c/d is 1.1, and it breaks even at a/(1-a) = 0.71",
+        ),
         # 20 fixed of 50, 2 broken of 50. The sign test of 20 in 22: p < 0.001.
-        (Flips(48, 30, 20, 2), 0.5, 0.4, 0.04, True, "mends more than it breaks"),
+        (Flips(48, 30, 20, 2, 20, 2), 0.5, 0.4, 0.04, True, "mends more than it breaks"),
         # 5 fixed of 10, 20 broken of 90: c/d = 2.25, yet a/(1-a) = 9.
-        (Flips(70, 5, 5, 20), 0.9, 0.5, 20 / 90, False, "breaks more than it mends"),
+        (Flips(70, 5, 5, 20, 5, 20), 0.9, 0.5, 20 / 90, False, "breaks more than it mends"),
+        # The same flips, all of them by two problems that go to and fro: nothing is known of others.
+        (Flips(70, 5, 5, 20, 0, 2), 0.9, 0.5, 20 / 90, None, "0 problems gained and 2 lost: too few"),
         # Six to none is the fewest that tell: 2 * 0.5^6 = 0.03.
-        (Flips(4, 0, 6, 0), 0.4, 1.0, 0.0, True, "fixed 6 of 6 wrong answers and broke 0 of 4 right ones"),
-        (Flips(4, 0, 5, 0), 4 / 9, 1.0, 0.0, None, "too few"),
+        (
+            Flips(4, 0, 6, 0, 6, 0),
+            0.4,
+            1.0,
+            0.0,
+            True,
+            "fixed 6 of 6 wrong answers and broke 0 of 4 right ones",
+        ),
+        (Flips(4, 0, 5, 0, 5, 0), 4 / 9, 1.0, 0.0, None, "too few"),
         (Flips(5, 0, 0, 0), 1.0, None, 0.0, None, "changed nothing"),
         (Flips(0, 5, 0, 0), 0.0, 0.0, None, None, "changed nothing"),
-        (Flips(0, 3, 7, 0), 0.0, 0.7, None, True, "fixed 7 of 10 wrong answers and broke 0 of 0 right ones"),
+        (
+            Flips(0, 3, 7, 0, 7, 0),
+            0.0,
+            0.7,
+            None,
+            True,
+            "fixed 7 of 10 wrong answers and broke 0 of 0 right ones",
+        ),
         (Flips(), None, None, None, None, "no two consecutive turns"),
     ],
 )

@@ -15,6 +15,7 @@ The runs are those of `make_scored`: A is the right answer to all six problems.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from typing import Any
 
@@ -67,8 +68,8 @@ def test_one_chain(scored: Program) -> None:
     assert found["voted"]["value"] == 3 / 6
     # 1 to 2: p1 stays right, p2 fixed, p3 p5 broken, p4 p6 stay wrong. 2 to 3: p1 p2 stay right, p4 p5 fixed.
     assert [step["flips"] for step in found["steps"]] == [
-        {"kept_right": 1, "kept_wrong": 2, "fixed": 1, "broken": 2},
-        {"kept_right": 2, "kept_wrong": 2, "fixed": 2, "broken": 0},
+        {"kept_right": 1, "kept_wrong": 2, "fixed": 1, "broken": 2, "gained": 1, "lost": 2},
+        {"kept_right": 2, "kept_wrong": 2, "fixed": 2, "broken": 0, "gained": 2, "lost": 0},
     ]
     even = found["flips"]["even"]
     # Before: 5 right of 12. Fixed 3 of 7, broken 2 of 5: c/d = (3/7) / (2/5) = 15/14 over a/(1-a) = 5/7.
@@ -218,15 +219,38 @@ def write(rise: Program, rows: list[dict[str, Any]], name: str = "r.jsonl") -> N
         ({"settings": {"tie": "coin"}}, "line 2 of"),
         ({"schema": "other/1"}, "line 2 of"),
         ({"turns": [{}]}, "line 2 of"),
+        ({"cost_usd": math.nan}, "line 2 of"),
+        ({"cost_usd": 10**400}, "line 2 of"),
+        ({"turn": 10**12}, "line 2 of"),  # turns are counted up to it
+        ({"chain": 0}, "line 2 of"),
+        ({"latency_s": math.inf}, "line 2 of"),
+        ({"reward": 2}, "line 2 of"),
     ],
 )
 def test_no_results(scored: Program, change: dict[str, Any], said: str) -> None:
     rows = [json.loads(line) for line in (FOLDER / "introspect.jsonl").read_text().splitlines()]
-    rows[1].update(change)
+    # What only a turn has is changed in one.
+    (rows[1] if change.keys() <= rows[1].keys() else rows[1]["turns"][0]).update(change)
     write(scored, rows)
     result = scored("score", "r.jsonl")
     assert (result.code, result.out) == (2, "")
     assert said in result.err
+
+
+def test_an_id_that_comes_twice_is_told(scored: Program) -> None:
+    text = (FOLDER / "introspect.jsonl").read_text()
+    (scored.folder / "r.jsonl").write_text(text + text)
+    result = scored("score", "r.jsonl", "--json")
+    assert "6 rows of 'r.jsonl' with an id that another one has" in result.err
+    (found,) = result.record["files"]
+    assert (found["problems"], found["changes"][0]["comparison"]["n"]) == (12, 6)
+
+
+def test_a_field_may_hold_what_is_no_json(scored: Program) -> None:
+    rows = [json.loads(line) for line in (FOLDER / "introspect.jsonl").read_text().splitlines()]
+    write(scored, [row | {"extra": {"depth": math.nan}} for row in rows])
+    groups = scored("score", "r.jsonl", "--by", "depth", "--json").record["files"][0]["groups"]
+    assert [one["value"] for one in groups] == ["NaN"]
 
 
 @pytest.mark.parametrize(

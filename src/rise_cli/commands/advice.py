@@ -59,6 +59,8 @@ def command(evaluation: Evaluation, flags: Mapping[str, object], model: str | No
         words += ["-m", model]
     if flags.get("base_url"):
         words += ["--base-url", str(redacted(flags["base_url"]))]
+    if flags.get("calibration"):
+        words += ["--calibration", str(flags["calibration"])]
     for name, value in options(evaluation.recommended, flags).items():
         option = name.replace("_", "-")
         if isinstance(value, bool):
@@ -72,6 +74,9 @@ def save(path: Path, advised: Recommendation, flags: Mapping[str, object], evalu
     """Write the options as settings that a folder may have. Raises UsageError where that fails."""
     after = f"for {json.dumps(evaluation.model)} after {evaluation.problems:,} problems"
     lines = [f"# What rise eval recommends {after}:", f"# {advised.chosen.name}"]
+    if flags.get("calibration"):
+        used = json.dumps(flags["calibration"], ensure_ascii=False)
+        lines.append(f"# Confidences count as --calibration {used} says, which only a command line may name.")
     for name, value in options(advised, flags).items():
         lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
     try:

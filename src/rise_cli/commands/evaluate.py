@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands import advice
 from rise_cli.commands import plan as planning
+from rise_cli.commands.assembly import method
 from rise_cli.commands.batch import Run
 from rise_cli.commands.entries import Entry, entries
 from rise_cli.commands.part import Part
@@ -81,6 +82,9 @@ class _Contest:
         samples = resolved.settings.samples if resolved.origin["samples"] == "flag" else None
         self.entries = entries(wish.compare, self._settings.turns, samples, self._settings.language)
         _check(wish, flags, self.models)
+        self._rules = method(
+            resolve(self._given(*self._grid()[0]), env=os.environ, cwd=working_folder())
+        ).policy
         if wish.save is not None:
             advice.check(wish.save, self.entries, flags, overwrite=wish.overwrite)
         self._folder = None if wish.dry_run else _folder(path, wish)
@@ -92,6 +96,8 @@ class _Contest:
         if chosen.bad:
             first, what = chosen.bad[0], counted(len(chosen.bad), "line")
             self._notice(f"left out: {what} without a problem; the first is line {first.line}: {first.error}")
+        if not chosen.rows:
+            raise UsageError(f"there are no problems in {self._path!r}; name a file that rise batch takes")
         graded = sum(row.reference is not None for row in chosen.rows)
         if not graded:
             raise UsageError(
@@ -195,7 +201,11 @@ class _Contest:
                 there.append(contender(entry.prompt, entry.shape, rollouts))
             if any(one.curve for one in there):
                 name = next(rollout.model for one in there for rollout in one.rollouts)
-                found.append(evaluate(there, model=name, turns=self._settings.turns, problems=len(wanted)))
+                found.append(
+                    evaluate(
+                        there, model=name, turns=self._settings.turns, problems=len(wanted), rules=self._rules
+                    )
+                )
         return found
 
     def _tell(self, evaluations: Sequence[Evaluation], *, complete: bool) -> None:

@@ -19,6 +19,7 @@ from rise_cli.errors import BudgetExhausted, UsageError
 from rise_cli.measure.opinions import Judged, agreement, opinions
 from rise_cli.measure.rollouts import Rollout, Rows, read
 from rise_cli.render.amounts import counted, money
+from rise_cli.run.garbage import settled
 from rise_cli.settings import Resolved, Settings, resolve, working_folder
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def graded(
     the judge's budget does not reach, and as checks and chats do."""
     settings = grading.settings
     if not (grading.kind or grading.check or grading.judge):
-        yield from ((list(read(path)), None) for path in paths)
+        yield from ((_read(path, notice), None) for path in paths)
         return
     with contextlib.ExitStack() as stack:
         from rise_cli.compare import Comparer
@@ -82,6 +83,18 @@ def graded(
                     yield runner.run(grader.file(path))
             finally:
                 runner.run(grader.close())
+
+
+def _read(path: Path, notice: Notice) -> list[Rollout]:
+    """What the rows say themselves. A word now and then, since a hundred thousand take half a minute."""
+    found, told = [], time.monotonic()
+    with settled():
+        for one in read(path):
+            found.append(one)
+            if time.monotonic() - told > _EVERY_S:
+                told = time.monotonic()
+                notice(f"{counted(len(found), 'problem')} of {str(path)!r} read")
+    return found
 
 
 @dataclass

@@ -15,6 +15,8 @@ from rise_cli.errors import UsageError
 from rise_cli.history.record import dumps
 from rise_cli.measure.rollouts import Rollout
 from rise_cli.measure.summary import Change, Summary, change, outcomes, summarize
+from rise_cli.render.amounts import counted
+from rise_cli.run.garbage import settled
 from rise_cli.settings import resolve, working_folder
 
 SCHEMA = "rise.score/1"
@@ -31,8 +33,14 @@ def score(paths: Sequence[Path], by: str | None, as_json: bool, grading: Grading
     known: list[_Named] = []
     for path, (rollouts, judged) in zip(paths, graded(paths, grading, notice), strict=True):
         _check(rollouts, path, by)
-        summaries.append(replace(summarize(rollouts, str(path), by), judged=judged))
+        with settled():  # or a large file would be searched for garbage again and again
+            summaries.append(replace(summarize(rollouts, str(path), by), judged=judged))
         known.append((str(path), outcomes(rollouts)))
+        if again := len(rollouts) - len({one.id for one in rollouts}):
+            notice(
+                f"{counted(again, 'row')} of {str(path)!r} with an id that another one has: all of them "
+                "count, but in pairs only the first of each id"
+            )
         if slim := summaries[-1].slim:
             notice(
                 f"{slim:,} rows of {str(path)!r} were written with --slim: nothing is known of their turns"
@@ -68,8 +76,8 @@ def _print_json(summaries: Sequence[Summary], changes: Sequence[Change]) -> None
         "files": [one.as_json for one in summaries],
         "comparisons": [asdict(one) for one in changes],
     }
-    # By way of the text: what is in a field is anybody's.
-    sys.stdout.write(dumps(json.loads(json.dumps(found))) + "\n")
+    # By way of the text: what is in a field is anybody's, and may be no number that JSON knows.
+    sys.stdout.write(dumps(json.loads(json.dumps(found), parse_constant=str)) + "\n")
 
 
 def _print_table(

@@ -10,7 +10,7 @@ import json
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from itertools import islice
@@ -310,14 +310,25 @@ def _is_turn(turn: object) -> bool:
     usage = turn["usage"]
     return (
         (usage is None or (isinstance(usage, dict) and _is_usage(usage)))
-        and all(isinstance(turn[name], int) for name in ("chain", "turn"))
-        and all(isinstance(turn.get(name), str | None) for name in _TEXTS)
-        and all(isinstance(turn.get(name), int | float | None) for name in _NUMBERS)
+        and isinstance(turn["chain"], int)
+        and isinstance(turn["turn"], int)
+        and _are(turn, _TEXTS, str)
+        and _are(turn, _NUMBERS, (int, float))
     )
 
 
+def _are(turn: Mapping[str, Any], names: Iterable[str], sort: type | tuple[type, ...]) -> bool:
+    """Whether these members are of this sort, None, or not there. A loop, since every turn of every file is
+    looked at."""
+    for name in names:
+        value = turn.get(name)
+        if value is not None and not isinstance(value, sort):
+            return False
+    return True
+
+
 def _is_usage(usage: Mapping[str, Any]) -> bool:
-    return usage.keys() == _USAGE and all(isinstance(count, int) for count in usage.values())
+    return usage.keys() == _USAGE and _are(usage, _USAGE, int) and None not in usage.values()
 
 
 # What a replay reads of a turn, and not more: rows of later versions may have further members.

@@ -9,4 +9,7 @@ verdict      such a comparison in words
 confidence   whether stated confidence tells anything
 spending     requests, tokens, money, time
 summary      all of that for one file, also as JSON
+
+scipy.stats takes a second to load, so it is imported where a figure is worked out, and what is wrong with a
+file is said before.
 """

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import ceil, floor, fsum
 
-from scipy.stats import binomtest
-
 from rise_cli.core.domain import StopReason
 from rise_cli.measure.majority import any_right, upto, voted_right
 from rise_cli.measure.rollouts import Rollout
@@ -50,6 +48,8 @@ def mean(total: float, n: int) -> Estimate:
 
 
 def _wilson(right: int, n: int) -> tuple[float, float]:
+    from scipy.stats import binomtest
+
     interval = binomtest(right, n).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
 

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil, fsum
 
-from scipy.stats import mannwhitneyu
-
 from rise_cli.measure.accuracy import Estimate, share
 from rise_cli.measure.rollouts import Rollout
 
@@ -137,6 +135,8 @@ def auroc(known: Iterable[Pair]) -> float | None:
         sides[right].append(confidence)
     if not sides[True] or not sides[False]:
         return None
+    from scipy.stats import mannwhitneyu
+
     u = mannwhitneyu(sides[True], sides[False], method="asymptotic").statistic
     return float(u) / (len(sides[True]) * len(sides[False]))
 

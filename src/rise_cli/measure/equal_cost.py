@@ -21,8 +21,6 @@ from rise_cli.measure.majority import voted_right
 from rise_cli.measure.rollouts import Rollout, Turn
 
 _SLACK = 1e-9
-# Shapes of which every call is an attempt.
-_ATTEMPTS_ALONE = {Shape.REVISE, Shape.INDEPENDENT, Shape.AGGREGATE, Shape.SINGLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,7 @@ def _taken(one: Rollout, kept: Sequence[Turn], shape: Shape) -> Taken:
 
 def _besides(turn: Turn, one: Rollout, shape: Shape) -> int:
     """How many calls besides its attempt a turn has: a critique from turn 2 on, a rating."""
-    looked_at = shape not in _ATTEMPTS_ALONE and turn.place.turn > 1
+    looked_at = shape is Shape.REFINE and turn.place.turn > 1
     return looked_at + (one.settings.get("confidence") == "asked")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rise_cli.core.domain import Shape
+from rise_cli.core.domain import Policy, Shape
 from rise_cli.measure.accuracy import Estimate, ever_of, ever_right, over
 from rise_cli.measure.equal_cost import (
     CALLS_WITHIN,
@@ -98,8 +98,10 @@ def contender(name: str, shape: Shape, rollouts: Sequence[Rollout]) -> Contender
     return Contender(name, shape, tuple(rollouts), curve(rollouts, shape))
 
 
-def evaluate(contenders: Sequence[Contender], *, model: str, turns: int, problems: int) -> Evaluation:
-    """Compare them. There must be one at least that has turns."""
+def evaluate(
+    contenders: Sequence[Contender], *, model: str, turns: int, problems: int, rules: Policy | None = None
+) -> Evaluation:
+    """Compare them. There must be one at least that has turns. `rules` are those of `recommend`."""
     there = [one for one in contenders if one.curve]
     baseline = next((one for one in there if one.shape is Shape.INDEPENDENT), there[0])
     return Evaluation(
@@ -109,7 +111,7 @@ def evaluate(contenders: Sequence[Contender], *, model: str, turns: int, problem
         baseline=baseline.name,
         outcomes=tuple(_outcome(one, baseline, turns) for one in there),
         missing=tuple(one.name for one in contenders if not one.curve),
-        recommended=recommend(there),
+        recommended=recommend(there, problems, rules),
     )
 
 

@@ -11,20 +11,21 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
-
 from rise_cli.measure.rollouts import Rollout
 
 
 @dataclass(frozen=True, slots=True)
 class Flips:
     """Pairs of consecutive turns of a chain, by whether their answers are right. Pairs are left out of
-    which one cannot be told."""
+    which one cannot be told. `gained` and `lost` count the problems in which more was fixed than broken, or
+    the other way round."""
 
     kept_right: int = 0
     kept_wrong: int = 0
     fixed: int = 0
     broken: int = 0
+    gained: int = 0
+    lost: int = 0
 
     @property
     def pairs(self) -> int:
@@ -58,20 +59,33 @@ def total(rollouts: Iterable[Rollout]) -> Flips:
 
 def _flips(rollouts: Iterable[Rollout], only: int | None) -> Flips:
     seen = Counter[tuple[bool, bool]]()
+    balances = Counter[bool]()
     for one in rollouts:
+        balance = 0
         known = {(x.attempt.chain, x.attempt.turn): x.right for x in one.turns if x.right is not None}
         for (chain, turn), before in known.items():
             after = known.get((chain, turn + 1))
             if after is not None and only in {None, turn}:
                 seen[before, after] += 1
-    return Flips(seen[True, True], seen[False, False], seen[False, True], seen[True, False])
+                balance += after - before
+        if balance:
+            balances[balance > 0] += 1
+    return Flips(
+        seen[True, True],
+        seen[False, False],
+        seen[False, True],
+        seen[True, False],
+        balances[True],
+        balances[False],
+    )
 
 
 def break_even(flips: Flips) -> BreakEven:
     """Hold the flips against the break-even.
 
-    Whether it holds is told by a sign test of fixed against broken (exact, two-sided, at 5%), which takes
-    flips as independent of each other.
+    Whether it holds is told by a sign test (exact, two-sided, at 5%) of the problems that gained against
+    those that lost. Flips are not counted there: those of one problem hang together, and a model that goes
+    to and fro brings many of them.
     """
     right, wrong = flips.kept_right + flips.broken, flips.kept_wrong + flips.fixed
     a = right / flips.pairs if flips.pairs else None
@@ -84,10 +98,15 @@ def break_even(flips: Flips) -> BreakEven:
 
 
 def _helps(flips: Flips) -> bool | None:
-    moved = flips.fixed + flips.broken
-    if not moved or binomtest(flips.fixed, moved).pvalue >= 0.05:
+    moved = flips.gained + flips.lost
+    if not moved:
         return None
-    return flips.fixed > flips.broken
+    from scipy.stats import binomtest
+
+    if binomtest(flips.gained, moved).pvalue >= 0.05:
+        return None
+    gains = flips.gained > flips.lost
+    return gains if gains == (flips.fixed > flips.broken) else None
 
 
 def _sentence(flips: Flips, ratio: float | None, bar: float | None, helps: bool | None) -> str:
@@ -100,6 +119,8 @@ def _sentence(flips: Flips, ratio: float | None, bar: float | None, helps: bool 
     did = f"Another turn fixed {fixed} answers and broke {broken} ones"
     if ratio is not None and bar is not None:
         did += f": c/d is {ratio:.2g}, and it breaks even at a/(1-a) = {bar:.2g}"
+    problems = f"{flips.gained:,} problem{'' if flips.gained == 1 else 's'}"
+    did += f". On balance {problems} gained and {flips.lost:,} lost"
     if helps is None:
-        return f"{did}. These flips are too few, or too even, to tell whether it helps."
-    return f"{did}. It {'mends more than it breaks' if helps else 'breaks more than it mends'}."
+        return f"{did}: too few, or too even, to tell whether it helps."
+    return f"{did}: it {'mends more than it breaks' if helps else 'breaks more than it mends'}."

@@ -7,10 +7,9 @@ needs an oracle to tell.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from rise_cli.core.domain import Tie
+from rise_cli.core.domain import Place, Tie
 from rise_cli.core.voting import tally
 from rise_cli.measure.rollouts import Rollout, Turn
 
@@ -18,11 +17,10 @@ from rise_cli.measure.rollouts import Rollout, Turn
 def upto(rollout: Rollout, turns: int, chains: Sequence[int] | None = None) -> list[Turn]:
     """The first `turns` turns of the chains, of all where None is given. A chain that stopped early has
     fewer."""
-    wanted = None if chains is None else set(chains)
     return [
         turn
         for turn in rollout.turns
-        if turn.attempt.turn <= turns and (wanted is None or turn.attempt.chain in wanted)
+        if turn.attempt.turn <= turns and (chains is None or turn.attempt.chain in chains)
     ]
 
 
@@ -31,9 +29,12 @@ def majority(turns: Sequence[Turn], tie: Tie = Tie.EARLIEST) -> Turn | None:
     voting = [turn for turn in turns if turn.attempt.candidate is not None]
     if not voting:
         return None
-    counts = Counter(turn.attempt.candidate for turn in voting).most_common(2)
-    winner = counts[0][0]
-    if len(counts) > 1 and counts[0][1] == counts[1][1]:  # a tally costs ten times as much, and settles ties
+    counts: dict[Place | None, int] = {}
+    for turn in voting:
+        counts[turn.attempt.candidate] = counts.get(turn.attempt.candidate, 0) + 1
+    most = max(counts.values())
+    winner, *others = (candidate for candidate, count in counts.items() if count == most)
+    if others:  # a tally costs ten times as much, and settles ties
         winner = tally([turn.attempt for turn in voting], tie)[0].candidate
     return next(turn for turn in voting if turn.attempt.candidate == winner)
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 
-from scipy.stats import ttest_1samp
-
 from rise_cli.core.judgement import Opinion
 from rise_cli.measure.accuracy import Estimate, mean
 
@@ -119,6 +117,8 @@ def _mean(values: Sequence[float]) -> Mean:
     value = fsum(values) / len(values)
     if len(set(values)) < 2:  # a spread of nothing says nothing about the next one
         return Mean(value, None, None, len(values))
+    from scipy.stats import ttest_1samp
+
     interval = ttest_1samp(values, 0.0).confidence_interval(0.95)
     return Mean(value, float(interval.low), float(interval.high), len(values))
 
@@ -134,4 +134,6 @@ def _share(values: Sequence[float]) -> Estimate:
 def _paired(firsts: Sequence[float], lasts: Sequence[float]) -> float | None:
     if len(set(_rises(firsts, lasts))) < 2:
         return None
+    from scipy.stats import ttest_1samp
+
     return float(ttest_1samp(_rises(firsts, lasts), 0.0).pvalue)  # of differences: the paired test

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, sqrt
 
-from scipy.stats import binomtest, multinomial, norm, quantile
-
 _RESAMPLES = 9_999
 _FEWEST_DISCORDANT = 6  # 2 * 0.5**5 is above 0.05, 2 * 0.5**6 is not
 
@@ -59,6 +57,8 @@ def from_cells(both: int, only_a: int, only_b: int, neither: int, *, seed: int =
     n = both + only_a + only_b + neither
     if n == 0:
         return Comparison(0, 0, 0, 0, 0, None, None, None, None)
+    from scipy.stats import binomtest, multinomial, quantile
+
     shares = [only_a / n, only_b / n, (both + neither) / n]
     drawn = multinomial.rvs(n, shares, size=_RESAMPLES, random_state=seed)
     low, high = quantile((drawn[:, 1] - drawn[:, 0]) / n, [0.025, 0.975])
@@ -80,6 +80,8 @@ def needed(comparison: Comparison) -> int | None:
     delta = comparison.difference
     if not delta:
         return None
+    from scipy.stats import norm
+
     psi = (comparison.only_a + comparison.only_b) / comparison.n
     alpha, beta = (float(z) for z in norm.ppf([0.975, 0.8]))
     spread = alpha * sqrt(psi) + beta * sqrt(max(psi - delta**2, 0.0))

@@ -31,7 +31,7 @@ from rise_cli.core.stopping import turns_taken
 from rise_cli.history.record import total
 from rise_cli.history.restore import to_trajectory
 from rise_cli.measure.accuracy import Estimate, over_values
-from rise_cli.measure.rollouts import rollout
+from rise_cli.measure.rollouts import Rollout, Turn, rollout
 
 _OF_TURNS = {Purpose.ATTEMPT, Purpose.CRITIQUE}  # the others count otherwise
 
@@ -95,6 +95,34 @@ def stored(record: Mapping[str, Any], shape: Shape) -> Stored:
         silent=False if replied and measured.right is not None else None,
         counted=Purpose.RATE not in record["usage"].get("by_purpose", {}),
     )
+
+
+def of_measured(one: Rollout, policy: Policy) -> Stored:
+    """What can be played again of a rollout that has been measured: its attempts. A critique that a rule asks
+    for is taken to have come."""
+    calls = [done for turn in one.turns for done in (_critique(turn), as_done(turn))]
+    told = any(turn.right is False for turn in one.turns)
+    return Stored(
+        problem=Problem(one.id, ""),
+        policy=policy,
+        calls={(done.call.place, done.call.purpose): done for done in calls},
+        right={turn.place: turn.right for turn in one.turns},
+        silent=False if told else None,
+        counted=False,
+    )
+
+
+def as_done(turn: Turn) -> Done:
+    """A turn as a finished call, as far as votes and stops look at it."""
+    return Done(
+        Call(turn.place.chain, turn.place.turn),
+        Completion("") if turn.replied else Failure(turn.failure or "server", ""),
+        (turn.attempt,) if turn.replied else (),
+    )
+
+
+def _critique(turn: Turn) -> Done:
+    return Done(Call(turn.place.chain, turn.place.turn, Purpose.CRITIQUE), Completion(""))
 
 
 def play(one: Stored, policy: Policy) -> Played:

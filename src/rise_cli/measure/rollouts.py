@@ -7,7 +7,7 @@ goes back to the file. Rows are read one at a time and never written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +106,9 @@ class Rows:
 
     def rollout(self, record: Mapping[str, Any]) -> Rollout:
         """What such a row is worth, however it has been graded since."""
-        made = rollout(record)
-        if made.settings == self._settings:
-            return replace(made, settings=self._settings)
-        self._settings = made.settings
-        return made
+        if record["settings"] != self._settings:
+            self._settings = record["settings"]
+        return rollout({**record, "settings": self._settings})
 
 
 def _is_measurable(record: Mapping[str, Any]) -> bool:
@@ -126,11 +124,30 @@ def _is_measurable(record: Mapping[str, Any]) -> bool:
         and record["settings"].get("tie") in (None, *Tie)
         and isinstance(record["votes"], list)
         and all(map(_is_vote, record["votes"]))
-        and all(isinstance(usage.get(name, ""), int | None) for name in _COUNTS)
-        and all(_is_share(turn.get("confidence")) for turn in [record, *turns])
-        and all(turn["reward"] in {None, 0, 1} for turn in turns)
-        and isinstance(record["cost_usd"], int | float | None)
+        and all(isinstance(usage.get(name, ""), int | None) and _is_amount(usage[name]) for name in _COUNTS)
+        and _is_amount(usage["requests"])
+        and _is_share(record["confidence"])
+        and _is_amount(record["cost_usd"])
+        and all(map(_is_sound, turns))
     )
+
+
+def _is_sound(turn: Mapping[str, Any]) -> bool:
+    """Whether the numbers of a turn are some that there can be: NaN would spread to every sum, and turns are
+    counted up to the last one."""
+    return (
+        0 < turn["turn"] <= _MOST_TURNS
+        and turn["chain"] > 0
+        and _is_share(turn.get("confidence"))
+        and turn["reward"] in {None, 0, 1}
+        and _is_amount(turn.get("cost_usd"))
+        and _is_amount(turn.get("latency_s"))
+        and (turn["usage"] is None or all(map(_is_amount, turn["usage"].values())))
+    )
+
+
+def _is_amount(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and 0 <= value <= _MOST)
 
 
 def _is_vote(vote: object) -> bool:
@@ -146,6 +163,8 @@ def _is_share(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and 0 <= value <= 1)
 
 
+_MOST_TURNS = 10_000  # of a chain, far more than anybody can ask for
+_MOST = 10**15  # of anything
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens")
 _MEMBERS = {
     "question", "context", "reference", "correct", "extra", "answer", "stop_reason", "confidence", "oracle",

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import fsum
 
-from scipy.stats import quantile
-
 from rise_cli.measure.rollouts import Rollout
 
 
@@ -90,5 +88,7 @@ def _latencies(rollouts: Iterable[Rollout]) -> tuple[float | None, float | None]
     seconds = [turn.latency_s for one in rollouts for turn in one.turns if turn.latency_s is not None]
     if not seconds:
         return None, None
+    from scipy.stats import quantile
+
     median, p95 = quantile(seconds, [0.5, 0.95])
     return float(median), float(p95)
