@@ -93,7 +93,7 @@ def played(
             sink=lambda done: None,
             judge=judge,
             confidence="asked" if policy.rates else confidence,
-            rounds=policy.shape is Shape.SINGLE,
+            rounds=policy.turns if policy.shape is Shape.SINGLE else None,
         )
         run = asyncio.run(solve(Problem("p", "What is it?", kind=kind), policy, Actor(setup)))
     watcher.ended(run)
