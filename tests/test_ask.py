@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from loopback import Cut, Loopback, Reply, Seen, Status, Tokens
 from running import KEYS, Program, Result, at, wait_until
+from test_prompts import FORM
 
 SEVEN = Reply("Count: 3 and 4.\nAnswer: 7\nConfidence: 60%")
 EIGHT = Reply("Count again: 3 and 5.\nAnswer: 8\nConfidence: 70%")
@@ -132,12 +133,13 @@ def test_a_turn_sees_the_question_and_the_attempt_before_it(rise: Program) -> No
         ask(rise, "openai", server, "--turns", "3")
         sent = [seen.body["messages"] for seen in server.seen]
     assert [[m["role"] for m in messages] for messages in sent] == [
-        ["user"],
-        ["user", "assistant", "user"],
-        ["user", "assistant", "user"],
+        ["system", "user"],
+        ["system", "user", "assistant", "user"],
+        ["system", "user", "assistant", "user"],
     ]
-    assert [messages[1]["content"] for messages in sent[1:]] == [SEVEN.text, EIGHT.text]
-    assert QUESTION in sent[0][0]["content"]
+    assert [messages[2]["content"] for messages in sent[1:]] == [SEVEN.text, EIGHT.text]
+    assert [messages[1]["content"] for messages in sent] == [QUESTION] * 3
+    assert {messages[0]["content"] for messages in sent} == {FORM["answer"]}
     assert "incorrect" not in json.dumps(sent)
 
 
@@ -165,7 +167,8 @@ def test_window_is_how_many_attempts_a_turn_sees(
         ask(rise, wire, server, "--turns", "4", "--window", window, "--no-early-stop")
         roles = [[m["role"] for m in seen.body["messages"]] for seen in server.seen]
     assert [turn.count("assistant") for turn in roles] == shown
-    assert all(turn[0] == "user" and turn[-1] == "user" for turn in roles)
+    before = ["system"] if wire == "openai" else []  # the other has a field of its own for it
+    assert all(turn[: len(before) + 1] == [*before, "user"] and turn[-1] == "user" for turn in roles)
 
 
 def test_chains_see_their_own_attempts_alone(rise: Program, wire: str) -> None:
@@ -205,9 +208,9 @@ def test_options_go_out_only_if_asked_for(rise: Program, wire: str) -> None:
         ask(rise, wire, server, "--turns", "1")
         ask(rise, wire, server, "--turns", "1", *asked)
         plain, full = (seen.body for seen in server.seen)
-    needed = {"model", "messages"} | ({"max_tokens"} if wire == "anthropic" else set())
-    assert set(plain) == needed
-    assert {name: full[name] for name in set(full) - {"model", "messages"}} == {
+    sent = {"model", "messages"} | ({"system"} if wire == "anthropic" else set())
+    assert set(plain) == sent | ({"max_tokens"} if wire == "anthropic" else set())
+    assert {name: full[name] for name in set(full) - sent} == {
         "temperature": 0.5,
         "top_p": 0.9,
         "max_tokens": 99,
@@ -307,7 +310,8 @@ def test_dry_run_calls_nobody_and_needs_no_key(rise: Program, wire: str) -> None
     assert "2 to 4 calls" in result.out
     assert re.search(r"\$0\.\d+ to \$0\.\d+", result.out)
     assert (shown["calls_at_least"], shown["calls_at_most"]) == (2, 4)
-    assert shown["messages"][0]["content"] in result.out
+    assert [m["role"] for m in shown["messages"]] == ["system", "user"]
+    assert all(m["content"] in result.out for m in shown["messages"])
     assert 0 < shown["cost_usd_at_least"] < shown["cost_usd_at_most"]
 
 

@@ -141,7 +141,7 @@ def test_prompts_show(rise: Program) -> None:
     result = rise("prompts", "show", "introspect")
     assert result.code == 0
     assert re.findall(r"^--- (\S+)", result.out, re.M) == [
-        "protocol.toml", "finish.md", "question.md", "revise.md"
+        "protocol.toml", "question.md", "revise.md", "system.md"
     ]  # fmt: skip
     assert "Keep it" in result.out
 

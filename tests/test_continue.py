@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from loopback import Loopback, Reply, Seen, Status
 from rollouts import rollout
 from running import KEYS, Program, Result, at
+from test_prompts import FORM
 
 from rise_cli.commands import assembly
 from rise_cli.core.conversation import answered_back, conversation
@@ -71,10 +72,10 @@ def test_feedback_is_the_verdict_on_the_old_answer_and_the_next_turn_hears_it(ri
         sent = [talk(seen) for seen in server.seen]
     record = record_of(result)
     assert len(sent) == 3
-    assert [role for role, _ in sent[1]] == ["user", "assistant", "user"]
-    assert sent[1][:2] == [sent[0][0], ("assistant", reply(7).text)]
-    assert "The reader says about that answer:\n\nCount again.\n\n" in sent[1][2][1]
-    assert sent[2][:3] == sent[1], "what was said stays in sight"
+    assert [role for role, _ in sent[1]] == ["system", "user", "assistant", "user"]
+    assert sent[1][:3] == [*sent[0], ("assistant", reply(7).text)]
+    assert "The reader says about that answer:\n\nCount again.\n\n" in sent[1][3][1]
+    assert sent[2][:4] == sent[1], "what was said stays in sight"
     assert [t["given"] for t in record["turns"]] == [True, False, False]
     told = record["turns"][0]
     assert (told["answer"], told["verdict"], told["reward"], told["feedback"]) == (
@@ -123,9 +124,9 @@ def test_what_was_said_before_is_said_again(rise: Program) -> None:
         last = talk(server.seen[2])
     assert once.out == "8\n"
     assert record_of(twice)["answer"] == "9"
-    assert [role for role, _ in last] == ["user", "assistant", "user", "assistant", "user"]
-    assert ("Not 7." in last[2][1], "Nor 8." in last[4][1]) == (True, True)
-    assert (last[1][1], last[3][1]) == (reply(7).text, reply(8).text)
+    assert [role for role, _ in last] == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert ("Not 7." in last[3][1], "Nor 8." in last[5][1]) == (True, True)
+    assert (last[2][1], last[4][1]) == (reply(7).text, reply(8).text)
 
 
 def test_every_chain_hears_it(rise: Program) -> None:
@@ -135,7 +136,7 @@ def test_every_chain_hears_it(rise: Program) -> None:
         assert rise("ask", *said, env=KEYS).out == "8\n"
         talks = [talk(seen) for seen in server.seen[1:]]
     assert len(talks) == 3
-    assert all(len(one) == 3 and "No." in one[2][1] for one in talks)
+    assert all(len(one) == 4 and "No." in one[3][1] for one in talks)
 
 
 def test_the_chain_of_runs_is_in_the_log(rise: Program) -> None:
@@ -165,7 +166,7 @@ def test_feedback_may_be_piped(rise: Program) -> None:
     with Loopback([reply(7), reply(8)]) as server:
         asked(rise, server, "--turns", "1")
         result = rise("ask", "--continue", "last", "--feedback", "-", env=KEYS, stdin="One\nTwo\n")
-        assert "One\nTwo" in talk(server.seen[1])[2][1]
+        assert "One\nTwo" in talk(server.seen[1])[3][1]
     assert result.code == 0
 
 
@@ -175,8 +176,8 @@ def test_dry_run_shows_what_would_be_sent(rise: Program) -> None:
         said = ("--continue", "last", "--feedback", "Count again.", "--turns", "2")
         result = rise("ask", *said, "--dry-run", "--json", env=KEYS)
         assert len(server.seen) == 1
-    assert [m["role"] for m in result.record["messages"]] == ["user", "assistant", "user"]
-    assert "Count again." in result.record["messages"][2]["content"]
+    assert [m["role"] for m in result.record["messages"]] == ["system", "user", "assistant", "user"]
+    assert "Count again." in result.record["messages"][3]["content"]
     assert result.record["calls_at_most"] == 2
 
 
@@ -206,8 +207,9 @@ def test_a_new_question_keeps_the_conversation(rise: Program, wire: str) -> None
     assert [m["text"] for m in record_of(third)["prior"]] == [
         QUESTION, reply(7).text, "And in all?", reply(8).text,
     ]  # fmt: skip
-    assert [m["role"] for m in last] == ["user", "assistant", "user", "assistant", "user"]
-    assert "In French?" in str(last[4]["content"])
+    before = ["system"] if wire == "openai" else []  # the other has a field of its own for it
+    assert [m["role"] for m in last] == [*before, "user", "assistant", "user", "assistant", "user"]
+    assert "In French?" in str(last[-1]["content"])
     assert third.record["answer"] == "Neuf."
     assert record_of(second)["id"] != newest(rise)["id"]
 
@@ -227,8 +229,8 @@ def test_feedback_within_a_conversation_keeps_it(rise: Program) -> None:
         said = ("--continue", "last", "--feedback", "No.", "--turns", "1", "--json")
         record = record_of(rise("ask", *said, env=KEYS))
         last = talk(server.seen[2])
-    assert [role for role, _ in last] == ["user", "assistant", "user", "assistant", "user"]
-    assert (last[0][1], record["question"], len(record["prior"])) == (QUESTION, "And in all?", 2)
+    assert [role for role, _ in last] == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert (last[1][1], record["question"], len(record["prior"])) == (QUESTION, "And in all?", 2)
 
 
 def test_material_stays_in_the_conversation(rise: Program) -> None:
@@ -236,7 +238,7 @@ def test_material_stays_in_the_conversation(rise: Program) -> None:
     with Loopback([reply(7), reply(8)]) as server:
         asked(rise, server, "--turns", "1", "--context", "notes.txt")
         rise("ask", "--continue", "last", "Sure?", "--turns", "1", env=KEYS)
-        assert talk(server.seen[1])[0] == ("user", f"Fingers: ten.\n\n{QUESTION}")
+        assert talk(server.seen[1])[1] == ("user", f"Fingers: ten.\n\n{QUESTION}")
 
 
 def test_a_kind_that_followed_from_the_old_question_says_nothing_about_the_new(rise: Program) -> None:
@@ -315,12 +317,12 @@ def test_a_role_that_was_a_file_stays_while_it_is_there(rise: Program) -> None:
         gone = rise("ask", *said, env=KEYS)
         named = rise("ask", *said, "--role", "tutor", env=KEYS)
         systems = [talk(seen)[0] for seen in server.seen]
-    assert systems[:2] == [("system", "You are terse.")] * 2
+    assert systems[:2] == [("system", f"You are terse.\n\n{FORM['answer']}")] * 2
     assert (gone.code, f"was made with the role {str(role)!r}; name it again with --role" in gone.err) == (
         2,
         True,
     )
-    assert (named.code, systems[2]) == (0, ("system", load_role("tutor").text))
+    assert (named.code, systems[2]) == (0, ("system", f"{load_role('tutor').text}\n\n{FORM['answer']}"))
 
 
 def test_a_role_that_came_through_a_pipe_must_be_given_again(rise: Program) -> None:
@@ -330,7 +332,7 @@ def test_a_role_that_came_through_a_pipe_must_be_given_again(rise: Program) -> N
             pipe.write(b"Be brief.")
         asked(rise, server, "--turns", "1", "--role", f"/dev/fd/{reading}")
         again = rise("ask", "--continue", "last", "Why?", env=KEYS)
-        assert [talk(seen)[0] for seen in server.seen] == [("system", "Be brief.")]
+        assert [talk(seen)[0] for seen in server.seen] == [("system", f"Be brief.\n\n{FORM['answer']}")]
     assert (again.code, "name it again with --role" in again.err) == (2, True)
 
 

@@ -88,9 +88,9 @@ def test_what_is_said_stays_in_sight(rise: Program) -> None:
         say(terminal, "a")
         terminal.end()
         third = server.seen[2].body["messages"]
-    assert [m["role"] for m in third] == ["user", "assistant", "user", "assistant", "user"]
-    assert "Not seven." in third[2]["content"]
-    assert "Are you confident" in third[4]["content"]
+    assert [m["role"] for m in third] == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert "Not seven." in third[3]["content"]
+    assert "Are you confident in your answer?" in third[5]["content"]
 
 
 def test_feedback_on_the_last_turn_is_worth_one_more(rise: Program) -> None:
@@ -137,7 +137,7 @@ def test_a_run_that_is_continued_may_be_interactive(rise: Program) -> None:
         result = terminal.end()
         last = [m["content"] for m in server.seen[2].body["messages"]]
     assert (result.code, drawn(result.out).endswith("\n9\n")) == (0, True)
-    assert ["Not 7." in last[2], "Nor 8." in last[4]] == [True, True]
+    assert ["Not 7." in last[3], "Nor 8." in last[5]] == [True, True]
 
 
 def test_all_that_was_objected_to_is_no_answer(rise: Program) -> None:

@@ -117,7 +117,7 @@ def test_aggregate_draws_the_same_with_the_same_seed(rise: Program) -> None:
             more = ("--prompt", "aggregate", "--samples", "4", "--draw", "2", "--turns", "2", "--seed", seed)
             result = rise("ask", "?", *at("openai", server), *more, "--concurrency", "1", env=KEYS)
             assert result.code == 0, result.err
-            assert [m["role"] for m in server.seen[5].body["messages"]] == ["user"]
+            assert [m["role"] for m in server.seen[5].body["messages"]] == ["system", "user"]
             return [sorted(a for a in "1234" if f"Answer: {a}\n" in seen.text) for seen in server.seen[4:]]
 
     first = shown("3")

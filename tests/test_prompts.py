@@ -50,85 +50,58 @@ def texts(conversation: tuple[Message, ...]) -> list[tuple[str, str]]:
 
 # The exact messages
 
-Q = (
-    "user",
-    "What is 6 x 7?\n"
-    "\n"
-    "Explain, as briefly as the question allows, then finish with:\n"
-    "Answer: your answer\n"
-    "Confidence: a number from 0% to 100%",
-)
+# The system message, by what is asked for: it stands first in every call, so that the question ends as it was
+# written.
+FORM = {
+    "answer": 'Reason step by step. End your reply with two lines: "Answer:" with the answer, and "Confidence:" '
+    "with a percentage.",
+    "letter": 'Reason step by step. End your reply with two lines: "Answer:" with the letter alone, and '
+    '"Confidence:" with a percentage.',
+    "listed letter": 'Reason step by step. End your reply with two lines: "Answer:" with the letter alone, one of '
+    'A, B, C, and "Confidence:" with a percentage.',
+    "text": 'Answer the question itself. End your reply with a line that has "Confidence:" and a percentage.',
+}
+S = ("system", FORM["answer"])
+Q = ("user", "What is 6 x 7?")
 A1 = ("assistant", "A in turn 1 of chain 1")
 A2 = ("assistant", "B in turn 2 of chain 1")
-AGAIN = (
-    "user",
-    "Are you confident in your answer? Keep it if you are, change it if you are not.\n"
-    "\n"
-    "What is 6 x 7?\n"
-    "\n"
-    "Explain, as briefly as the question allows, then finish with:\n"
-    "Answer: your answer\n"
-    "Confidence: a number from 0% to 100%",
-)
+KEEP = "Are you confident in your answer? Keep it if you are, change it if you are not."
+END = 'Explain, as briefly as the question allows, then finish with "Answer:" and "Confidence:".'
+AGAIN = ("user", f"{KEEP}\n\nWhat is 6 x 7?\n\n{END}")
 REJECTED = (
     "user",
-    "A check rejected that answer. It said:\n"
-    "\n"
-    "no\n"
-    "\n"
-    "Find out what went wrong and answer the question again.\n"
-    "\n"
-    "Explain, as briefly as the question allows, then finish with:\n"
-    "Answer: your answer\n"
-    "Confidence: a number from 0% to 100%",
+    "A check rejected that answer. It said:\n\nno\n\nFind out what went wrong and answer the question again.",
 )
 
 
 @pytest.mark.parametrize(
     ("window", "second", "third"),
     [
-        (0, [Q], [Q]),
-        (1, [Q, A1, AGAIN], [Q, A2, AGAIN]),
-        (2, [Q, A1, AGAIN], [Q, A1, AGAIN, A2, AGAIN]),
-        (None, [Q, A1, AGAIN], [Q, A1, AGAIN, A2, AGAIN]),
+        (0, [S, Q], [S, Q]),
+        (1, [S, Q, A1, AGAIN], [S, Q, A2, AGAIN]),
+        (2, [S, Q, A1, AGAIN], [S, Q, A1, AGAIN, A2, AGAIN]),
+        (None, [S, Q, A1, AGAIN], [S, Q, A1, AGAIN, A2, AGAIN]),
     ],
 )
 def test_introspect(window: int | None, second: list[tuple[str, str]], third: list[tuple[str, str]]) -> None:
     calls = sent(load("introspect"), rollout("A B C"), window=window)
-    assert [texts(call) for call in calls] == [[Q], second, third]
+    assert [texts(call) for call in calls] == [[S, Q], second, third]
 
 
 @pytest.mark.parametrize(
     ("window", "second", "third"),
     [
-        (0, [Q], [Q]),
-        (1, [Q, A1, REJECTED], [Q, A2, AGAIN]),
-        (2, [Q, A1, REJECTED], [Q, A1, REJECTED, A2, AGAIN]),
-        (None, [Q, A1, REJECTED], [Q, A1, REJECTED, A2, AGAIN]),
+        (0, [S, Q], [S, Q]),
+        (1, [S, Q, A1, REJECTED], [S, Q, A2, AGAIN]),
+        (2, [S, Q, A1, REJECTED], [S, Q, A1, REJECTED, A2, AGAIN]),
+        (None, [S, Q, A1, REJECTED], [S, Q, A1, REJECTED, A2, AGAIN]),
     ],
 )
 def test_introspect_after_a_rejection(
     window: int | None, second: list[tuple[str, str]], third: list[tuple[str, str]]
 ) -> None:
     calls = sent(load("introspect"), rollout("Ax B C"), window=window)
-    assert [texts(call) for call in calls] == [[Q], second, third]
-
-
-FINISH = {
-    "auto": "Explain, as briefly as the question allows, then finish with:\n"
-    "Answer: your answer\n"
-    "Confidence: a number from 0% to 100%",
-    "number": "Explain, as briefly as the question allows, then finish with:\n"
-    "Answer: the number alone\n"
-    "Confidence: a number from 0% to 100%",
-    "letter": "Explain, as briefly as the question allows, then finish with:\n"
-    "Answer: the letter alone\n"
-    "Confidence: a number from 0% to 100%",
-    "listed letter": "Explain, as briefly as the question allows, then finish with:\n"
-    "Answer: the letter alone, one of A, B, C\n"
-    "Confidence: a number from 0% to 100%",
-    "text": "Answer the question itself, then finish with:\nConfidence: a number from 0% to 100%",
-}
+    assert [texts(call) for call in calls] == [[S, Q], second, third]
 
 
 # On an open question: what was missing or off the point, nothing new for its own sake.
@@ -144,11 +117,11 @@ MISSING = (
 
 
 @pytest.mark.parametrize(
-    ("kind", "choices", "finish"),
+    ("kind", "choices", "form"),
     [
-        (Kind.AUTO, (), "auto"),
-        (Kind.MATH, (), "auto"),
-        (Kind.NUMBER, (), "number"),
+        (Kind.AUTO, (), "answer"),
+        (Kind.MATH, (), "answer"),
+        (Kind.NUMBER, (), "answer"),
         (Kind.CHOICE, (), "letter"),
         (Kind.CHOICE, ("A", "B", "C"), "listed letter"),
         (Kind.TEXT, (), "text"),
@@ -156,13 +129,13 @@ MISSING = (
 )
 @pytest.mark.parametrize("context", [None, "  one  two\n  1    2\n"])
 def test_introspect_and_sample_for_each_kind(
-    kind: Kind, choices: tuple[str, ...], finish: str, context: str | None
+    kind: Kind, choices: tuple[str, ...], form: str, context: str | None
 ) -> None:
     problem = Problem("p", "Which is it?", context, kind=kind, choices=choices)
-    end = FINISH[finish]
+    system = ("system", FORM[form])
     material = "  one  two\n  1    2\n\n\n" if context else ""
-    question = ("user", f"{material}Which is it?\n\n{end}")
-    keep = "Are you confident in your answer? Keep it if you are, change it if you are not.\n\nWhich is it?"
+    question = ("user", f"{material}Which is it?")
+    keep = f"{KEEP}\n\nWhich is it?\n\n{END}"
     if kind is Kind.TEXT:
         keep = MISSING
     rejected = (
@@ -171,11 +144,13 @@ def test_introspect_and_sample_for_each_kind(
     )
     calls = sent(load("introspect"), rollout("A Bx C"), problem)
     assert [texts(call) for call in calls] == [
-        [question],
-        [question, A1, ("user", f"{keep}\n\n{end}")],
-        [question, A2, ("user", f"{rejected}\n\n{end}")],
+        [system, question],
+        [system, question, A1, ("user", keep)],
+        [system, question, A2, ("user", rejected)],
     ]
-    assert [texts(call) for call in sent(load("sample"), rollout("A", "B"), problem)] == [[question]] * 2
+    assert [texts(call) for call in sent(load("sample"), rollout("A", "B"), problem)] == [
+        [system, question]
+    ] * 2
 
 
 @pytest.mark.parametrize(("size", "times"), [(1000, 2), (1001, 1)])
@@ -190,12 +165,7 @@ def test_introspect_after_a_rejection_without_a_word() -> None:
     silent = replace(first, verdict=Verdict(0.0, None, False, "person"))
     _, call = sent(load("introspect"), (silent, second))
     assert call[-1].text == (
-        "The reader rejected that answer.\n"
-        "Find out what went wrong and answer the question again.\n"
-        "\n"
-        "Explain, as briefly as the question allows, then finish with:\n"
-        "Answer: your answer\n"
-        "Confidence: a number from 0% to 100%"
+        "The reader rejected that answer.\nFind out what went wrong and answer the question again."
     )
 
 
@@ -211,17 +181,13 @@ def test_what_a_person_says_is_shown_whether_or_not_it_rejects(reward: float | N
         "\n"
         "Answer the question again with that in mind:\n"
         "\n"
-        "What is 6 x 7?\n"
-        "\n"
-        "Explain, as briefly as the question allows, then finish with:\n"
-        "Answer: your answer\n"
-        "Confidence: a number from 0% to 100%"
+        "What is 6 x 7?"
     )
 
 
 def test_sample_asks_every_chain_the_same() -> None:
     calls = sent(load("sample"), rollout("A", "B", "C"))
-    assert [texts(call) for call in calls] == [[Q], [Q], [Q]]
+    assert [texts(call) for call in calls] == [[S, Q], [S, Q], [S, Q]]
 
 
 PAPER = [
@@ -315,8 +281,13 @@ def test_the_shipped_protocols() -> None:
 @pytest.mark.parametrize("protocol", ["sample", "refine", "aggregate", "decide", "revise-answer"])
 def test_they_ask_what_introspect_asks(protocol: str) -> None:
     """So that they differ in the method alone when they are compared."""
-    for name in ("question.md", "finish.md"):
-        assert (home() / protocol / name).read_bytes() == (home() / "introspect" / name).read_bytes()
+    asked, plain = home() / protocol, home() / "introspect"
+    assert (asked / "question.md").read_bytes() == (plain / "question.md").read_bytes()
+    form = (asked / "system.md").read_text(encoding="utf-8")
+    if protocol == "refine":  # whose critiques are no answers
+        assert form.count("Unless you are asked for a review, end") == 2
+        form = form.replace("Unless you are asked for a review, end", "End")
+    assert form == (plain / "system.md").read_text(encoding="utf-8")
 
 
 def test_a_judge_sees_two_replies_under_numbers() -> None:
@@ -355,7 +326,8 @@ def test_the_prefix_is_the_same_in_every_turn(
         assert problem.question in call[end].text
         prefixes.add(call[: end + 1])
     assert len(prefixes) == 1
-    assert all(call[0] == Message("system", "Be brief.") for call in calls)
+    assert all(call[0].role == "system" for call in calls)
+    assert all(call[0].text.split("\n\n")[0] == "Be brief." for call in calls)
     assert all(call[-1].role == "user" for call in calls)
     assert all(a.role != b.role for call in calls for a, b in pairwise(call))
     if window is None:
@@ -384,7 +356,7 @@ def test_only_a_verdict_may_say_that_the_answer_was_wrong(
 
 def test_a_verdict_accuses_only_the_attempt_that_it_is_about() -> None:
     call = sent(load("introspect"), rollout("A Bx C D"), window=None)[-1]
-    assert [bool(ACCUSATION.search(m.text)) for m in call] == [False] * 4 + [True] + [False] * 2
+    assert [bool(ACCUSATION.search(m.text)) for m in call] == [False] * 5 + [True] + [False] * 2
 
 
 HOSTILE = "{{ 7*7 }} {% raw %} {# x #} {% include 'finish.md' %} {{ ''.__class__ }} <b>&amp;</b> \\n \x00 %}"
@@ -397,7 +369,9 @@ def test_text_from_outside_is_no_template(protocol: str) -> None:
     verdict = Verdict(0.0, HOSTILE, False, "check")
     first = replace(first, result=replace(first.result, reply=HOSTILE), verdict=verdict)  # type: ignore[arg-type]
     calls = sent(load(protocol), (first, second), problem, role=HOSTILE)
-    assert calls[0][0].text == HOSTILE
+    # What the role says stands as it was written; so do the choices in the line that lists them.
+    form = FORM["listed letter"].replace("A, B, C", "{{ 1 }}")
+    assert calls[0][0].text == (HOSTILE if protocol == "paper" else f"{HOSTILE}\n\n{form}")
     question = next(m.text for m in calls[0] if m.fixed)
     assert question.count(HOSTILE) == 2
     if protocol == "aggregate":
@@ -419,10 +393,15 @@ def test_roles() -> None:
     )
 
 
-def test_a_role_is_the_system_message(own: Own) -> None:
-    assert sent(load("introspect"), rollout("A"))[0][0].role == "user"
+def test_a_role_is_the_system_message() -> None:
+    assert sent(load("paper"), rollout("A"))[0][0].role == "user"
+    (call,) = sent(load("paper"), rollout("A"), role="Be brief.")
+    assert texts(call) == [("system", "Be brief."), *PAPER]
+
+
+def test_a_role_comes_before_the_protocols_own_system_message(own: Own) -> None:
     (call,) = sent(load("introspect"), rollout("A"), role="Be brief.")
-    assert texts(call) == [("system", "Be brief."), Q]
+    assert texts(call) == [("system", f"Be brief.\n\n{FORM['answer']}"), Q]
     (call,) = sent(load(own(**{"system.md": "You count.\n"})), rollout("A"), role="Be brief.")
     assert call[0] == Message("system", "Be brief.\n\nYou count.")
 

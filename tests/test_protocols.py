@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from rollouts import QUESTION, others, play, rollout
-from test_prompts import ACCUSATION
+from test_prompts import ACCUSATION, FORM
 
 from rise_cli.core.domain import (
     Attempt,
@@ -51,13 +51,9 @@ def sent(
     ]
 
 
-FINISH = (
-    "Explain, as briefly as the question allows, then finish with:\n"
-    "Answer: your answer\n"
-    "Confidence: a number from 0% to 100%"
-)
-ROLE = ("system", "Be brief.")
-Q = ("user", f"What is 6 x 7?\n\n{FINISH}")
+BRIEF = ("system", "Be brief.")
+ROLE = ("system", f"Be brief.\n\n{FORM['answer']}")
+Q = ("user", "What is 6 x 7?")
 
 
 def assistant(letter: str, turn: int, chain: int = 1) -> tuple[str, str]:
@@ -66,6 +62,11 @@ def assistant(letter: str, turn: int, chain: int = 1) -> tuple[str, str]:
 
 # refine
 
+REFINED = (
+    "system",
+    "Be brief.\n\nReason step by step. Unless you are asked for a review, end your reply with two lines: "
+    '"Answer:" with the answer, and "Confidence:" with a percentage.',
+)
 REVIEW = (
     "Review the answer as if somebody else had written it:\n"
     "\n"
@@ -77,7 +78,7 @@ REVIEW = (
 REJECTED = "A check rejected that answer and said:\n\nno\n\n"
 WITHOUT = (
     "Change your answer where it needs to be changed, and keep it where it does not. "
-    f"Answer the question again:\n\nWhat is 6 x 7?\n\n{FINISH}"
+    "Answer the question again:\n\nWhat is 6 x 7?"
 )
 
 
@@ -89,7 +90,7 @@ def reviewed(turn: int) -> str:
         "\n"
         "Where the review is right, change your answer; where it is not, keep it. "
         "Answer the question again:\n\n"
-        f"What is 6 x 7?\n\n{FINISH}"
+        "What is 6 x 7?"
     )
 
 
@@ -110,31 +111,31 @@ def test_refine() -> None:
         (3, Purpose.ATTEMPT),
     ]
     assert texts == [
-        [ROLE, Q],
-        [ROLE, Q, A, user(REVIEW)],
-        [ROLE, Q, A, user(reviewed(2))],
-        [ROLE, Q, B, user(REVIEW)],
-        [ROLE, Q, B, user(reviewed(3))],
+        [REFINED, Q],
+        [REFINED, Q, A, user(REVIEW)],
+        [REFINED, Q, A, user(reviewed(2))],
+        [REFINED, Q, B, user(REVIEW)],
+        [REFINED, Q, B, user(reviewed(3))],
     ]
 
 
 def test_refine_with_every_attempt_shows_each_with_its_own_critique() -> None:
     _, texts = sent(load("refine"), Policy(turns=3, window=None), rollout("A B C"))
     assert texts[2:] == [
-        [ROLE, Q, A, user(reviewed(2))],
-        [ROLE, Q, A, user(reviewed(2)), B, user(REVIEW)],
-        [ROLE, Q, A, user(reviewed(2)), B, user(reviewed(3))],
+        [REFINED, Q, A, user(reviewed(2))],
+        [REFINED, Q, A, user(reviewed(2)), B, user(REVIEW)],
+        [REFINED, Q, A, user(reviewed(2)), B, user(reviewed(3))],
     ]
 
 
 def test_refine_after_a_rejection() -> None:
     _, texts = sent(load("refine"), Policy(turns=3), rollout("Ax B C"))
     assert texts == [
-        [ROLE, Q],
-        [ROLE, Q, A, user(REJECTED + REVIEW)],
-        [ROLE, Q, A, user(REJECTED + reviewed(2))],
-        [ROLE, Q, B, user(REVIEW)],
-        [ROLE, Q, B, user(reviewed(3))],
+        [REFINED, Q],
+        [REFINED, Q, A, user(REJECTED + REVIEW)],
+        [REFINED, Q, A, user(REJECTED + reviewed(2))],
+        [REFINED, Q, B, user(REVIEW)],
+        [REFINED, Q, B, user(reviewed(3))],
     ]
 
 
@@ -145,7 +146,7 @@ def test_refine_without_a_usable_critique(reason: str) -> None:
 
     asked, texts = sent(load("refine"), Policy(turns=2), rollout("A B"), beside=unusable)
     assert [(c.purpose, c.critique) for c in asked[1:]] == [(Purpose.CRITIQUE, None), (Purpose.ATTEMPT, None)]
-    assert texts[2] == [ROLE, Q, A, user(WITHOUT)]
+    assert texts[2] == [REFINED, Q, A, user(WITHOUT)]
 
 
 def test_a_critique_whose_attempt_was_lost_is_not_shown_again() -> None:
@@ -161,7 +162,7 @@ def test_a_critique_whose_attempt_was_lost_is_not_shown_again() -> None:
         beside=second_in_vain,
     )
     call = next(n for n, c in enumerate(asked) if c == Call(1, 3, sees=(Place(1, 1),)))
-    assert texts[call] == [ROLE, Q, A, user(WITHOUT)]
+    assert texts[call] == [REFINED, Q, A, user(WITHOUT)]
 
 
 @pytest.mark.parametrize(("window", "calls"), [(0, 3), (1, 5), (2, 5), (None, 5)])
@@ -178,8 +179,8 @@ def alone(letter: str) -> tuple[str, str]:
 
 
 AGAIN = user(
-    "Are you confident in your answer? Keep it if you are, change it if you are not.\n\n"
-    f"What is 6 x 7?\n\n{FINISH}"
+    "Are you confident in your answer? Keep it if you are, change it if you are not.\n\nWhat is 6 x 7?\n\n"
+    'Explain, as briefly as the question allows, then finish with "Answer:" and "Confidence:".'
 )
 MEND = "Find out what went wrong and answer the question again."
 
@@ -192,7 +193,7 @@ def test_revise_answer_shows_the_answer_without_its_reasoning() -> None:
 
 def test_revise_answer_shows_every_answer_of_a_wider_window_and_why_one_was_rejected() -> None:
     _, texts = sent(load("revise-answer"), Policy(turns=3, window=None), rollout("Ax B C"))
-    rejected = user(f"A check rejected that answer. It said:\n\nno\n\n{MEND}\n\n{FINISH}")
+    rejected = user(f"A check rejected that answer. It said:\n\nno\n\n{MEND}")
     assert texts[2] == [ROLE, Q, alone("A"), rejected, alone("B"), AGAIN]
 
 
@@ -205,7 +206,7 @@ def test_revise_answer_shows_the_whole_of_a_reply_that_has_no_short_answer(words
 
 
 def test_revise_answer_revises_as_introspect_does() -> None:
-    for name in ("question.md", "revise.md", "finish.md"):
+    for name in ("question.md", "revise.md", "system.md"):
         assert (home() / "revise-answer" / name).read_bytes() == (home() / "introspect" / name).read_bytes()
 
 
@@ -222,7 +223,7 @@ def decides(first: tuple[str, int], second: tuple[str, int]) -> tuple[str, str]:
         "What is 6 x 7?\n\nThis question was answered twice, differently:\n\n"
         f"{shown}"
         "Read the question again, check each of them step by step where they part, and give the answer that "
-        f"holds.\n\n{FINISH}"
+        "holds."
     )
 
 
@@ -257,7 +258,7 @@ def test_decide_shows_a_rejected_answer_alone_and_never_stands_by_it() -> None:
             user(
                 "What is 6 x 7?\n\nThis question was answered before:\n\n"
                 "Answer 1:\nA in turn 1 of chain 1\n\nA check rejected answer 1 and said:\nno\n\n"
-                f"Answer the question again with that in mind.\n\n{FINISH}"
+                "Answer the question again with that in mind."
             ),
         ],
         [ROLE, Q],
@@ -292,9 +293,7 @@ def test_aggregate() -> None:
                 "\n"
                 f"{attempts_of(*shown)}"
                 "Weigh them against each other, keep the steps that hold, replace those that do not, and "
-                "answer the question anew. If none of them holds, find another way.\n"
-                "\n"
-                f"{FINISH}"
+                "answer the question anew. If none of them holds, find another way."
             ),
         ]
 
@@ -551,9 +550,9 @@ def test_refine_of_ones_own(own: Own) -> None:
     _, texts = sent(load(own("refine")), Policy(turns=2), rollout("A B"))
     question = user("What is 6 x 7?")
     assert texts == [
-        [ROLE, question],
-        [ROLE, question, A, user("Look at A.")],
-        [ROLE, question, A, user("Again: critique in turn 2 of chain 1.")],
+        [BRIEF, question],
+        [BRIEF, question, A, user("Look at A.")],
+        [BRIEF, question, A, user("Again: critique in turn 2 of chain 1.")],
     ]
 
 
@@ -561,7 +560,7 @@ def test_aggregate_of_ones_own(own: Own) -> None:
     protocol = load(own("aggregate", "samples = 3\ndraw = 2\n"))
     assert (protocol.samples, protocol.draw) == (3, 2)
     _, texts = sent(protocol, Policy(turns=2, samples=1, draw=2), rollout("A B"))
-    assert texts == [[ROLE, user("What is 6 x 7?")], [ROLE, user("What is 6 x 7?\n1. A")]]
+    assert texts == [[BRIEF, user("What is 6 x 7?")], [BRIEF, user("What is 6 x 7?\n1. A")]]
 
 
 def test_single_call_of_ones_own_in_its_own_languages(own: Own) -> None:
@@ -656,11 +655,11 @@ def test_a_shape_has_the_templates_that_it_needs_and_no_others() -> None:
         for shape in [load(name).shape]
     }
     assert had == {
-        Shape.REVISE: {"revise"},
-        Shape.REFINE: {"revise", "critique"},
-        Shape.AGGREGATE: {"aggregate"},
-        Shape.DECIDE: {"decide"},
-        Shape.INDEPENDENT: set(),
+        Shape.REVISE: {"system", "revise"},
+        Shape.REFINE: {"system", "revise", "critique"},
+        Shape.AGGREGATE: {"system", "aggregate"},
+        Shape.DECIDE: {"system", "decide"},
+        Shape.INDEPENDENT: {"system"},
         Shape.SINGLE: {"system"},
     }
 

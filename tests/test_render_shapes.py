@@ -263,10 +263,14 @@ def test_rounds_that_a_reply_does_not_have_are_not_claimed() -> None:
     assert "── up to 5 turns\n→ failed: no line for that" in lost
 
 
-def test_more_rounds_than_were_wanted_do_not_appear() -> None:
-    shown = play(SINGLE, Policy(shape=Shape.SINGLE, turns=2), at=80)
-    assert ("── turn 1/2\n" in shown, "── turn 2/2\n" in shown, "turn 3" in shown) == (True, True, False)
-    assert "The reply held 2 turns." in shown
+def test_rounds_beyond_those_that_were_wanted_are_left_out() -> None:
+    run = played(SINGLE, Policy(shape=Shape.SINGLE, turns=2))
+    shown = replayed(run, at=80)
+    assert re.findall(r"^── turn .*$", shown, re.M) == ["── turn 1/2", "── turn 2/2"]
+    assert "95%" not in shown
+    assert re.search(r"^  no +█+ +1 +50%", shown, re.M)
+    assert re.search(r"^  yes +█+ +1 +50%", shown, re.M)
+    assert why_stopped(run) == "The reply held 2 turns."
 
 
 def test_what_an_attempt_saw_before_anybody_watched_is_not_judged() -> None:
