@@ -137,9 +137,11 @@ class Journal:
 
         The file learns of it later, together with others: after a crash they may be there again.
         """
-        self._dropped += self._rows.pop(problem, {}).values()
-        if len(self._dropped) >= _DROP_AT:
-            self._drop()
+        calls = self._rows.pop(problem, None)
+        if calls is not None:
+            self._dropped += calls.values()
+            if len(self._dropped) >= _DROP_AT:
+                self._drop()
 
     def restart(self) -> None:
         """Start over (`--overwrite`): what it holds answers nobody, and goes with the first call that is
