@@ -53,12 +53,12 @@ def texts(conversation: tuple[Message, ...]) -> list[tuple[str, str]]:
 # The system message, by what is asked for: it stands first in every call, so that the question ends as it was
 # written.
 FORM = {
-    "answer": 'Reason step by step. End your reply with two lines: "Answer:" with the answer, and "Confidence:" '
-    "with a percentage.",
+    "answer": 'Reason step by step. End your reply with two lines: "Answer:" with the answer, and '
+    '"Confidence:" with a percentage.',
     "letter": 'Reason step by step. End your reply with two lines: "Answer:" with the letter alone, and '
     '"Confidence:" with a percentage.',
-    "listed letter": 'Reason step by step. End your reply with two lines: "Answer:" with the letter alone, one of '
-    'A, B, C, and "Confidence:" with a percentage.',
+    "listed letter": 'Reason step by step. End your reply with two lines: "Answer:" with the letter alone, '
+    'one of A, B, C, and "Confidence:" with a percentage.',
     "text": 'Answer the question itself. End your reply with a line that has "Confidence:" and a percentage.',
 }
 S = ("system", FORM["answer"])
