@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from wires import WIRES, opened, request
 
 from rise_cli.chat import Sampling
 from rise_cli.chat.adapting import Adapting, Memory, changed
-from rise_cli.core.domain import Completion
+from rise_cli.core.domain import Completion, Message
 from rise_cli.errors import ProviderError
 
 
@@ -178,3 +178,31 @@ def test_changes_to_a_body() -> None:
         "max_tokens": 3,
         "seed": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "System role not supported"),
+        (400, "Developer instruction is not enabled for models/gemma-3-1b-it"),
+        (500, "Jinja Exception: Only user and assistant roles are supported!"),
+    ],
+)
+async def test_a_model_without_system_messages_gets_the_text_before_the_question(
+    status: int, said: str
+) -> None:
+    def script(seen: Seen) -> Reply | Status:
+        return Status(status, said) if seen.body["messages"][0]["role"] == "system" else Reply("42")
+
+    asked = replace(request(), messages=(Message("system", "Be brief."), Message("user", "6 x 7?")))
+    told: list[str] = []
+    with Loopback(script) as server:
+        async with opened("openai", server) as adapter:
+            chat = Adapting(adapter, told.append, {})
+            replies = [(await chat.complete(asked)).reply for _ in range(2)]
+    assert replies == ["42", "42"]
+    assert [len(body["messages"]) for body in bodies(server)] == [2, 1, 1]
+    assert bodies(server)[1]["messages"] == [{"role": "user", "content": "Be brief.\n\n6 x 7?"}]
+    assert [text for text in told if "system message" in text] == [
+        "'m-1' takes no system message: putting its text before the question"
+    ]

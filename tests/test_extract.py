@@ -78,6 +78,8 @@ AUTO_REPLIES = [
     ("Answer: Paris (90% confident)", "Paris"),
     ("Answer: Confidence: 0.9", None),
     ("Answer: <your answer>", None),
+    ('End your reply with two lines: "Answer:" with the answer, and "Confidence:" with a percentage.', None),
+    ("Answer: with the letter alone, one of A, B, C, and", None),
     ("答案：（这一轮的答案）", None),
     ("答案：（这一轮的答案，只写字母，即 A、B 之一）", None),
     ("<answer>your answer</answer>", None),

@@ -2,13 +2,15 @@
 
 Which model takes which parameter changes by the month and differs between compatible servers, so no
 table is kept: the provider's own refusal is the source. What limits the output is never dropped, only
-renamed, since a budget relies on it.
+renamed, since a budget relies on it. A model that takes no system message gets its text before the first
+message of the user.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from rise_cli.chat import Notice, Request
 from rise_cli.chat.translate import Endpoint
@@ -22,6 +24,18 @@ Memory = dict[tuple[str, str], Changes]
 """The changes that each model at each base URL has asked for."""
 
 _PROCESS: Memory = {}
+
+_SYSTEM = "system message"
+"""Stands for it among the changes; no parameter is called so."""
+
+# What chat templates (Gemma, early Mistral) and servers around them say.
+_NO_SYSTEM = re.compile(
+    r"(?:system|developer) (?:role|message|prompt|instruction)s?\b"
+    r".{0,40}?\b(?:not |un)(?:supported|enabled|allowed)"
+    r"|(?:not support|unsupported)\b.{0,40}?\bsystem (?:role|message|prompt|instruction)"
+    r"|only user and assistant roles",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class Adapter(Protocol):
@@ -69,6 +83,9 @@ class Adapting:
             try:
                 return await self._adapter.send(request, sent)
             except ProviderError as error:
+                if _NO_SYSTEM.search(str(error)) and has_system(sent):
+                    self._fold_system()
+                    continue
                 if error.kind != "rejected" or error.param is None or error.param not in sent:
                     raise
                 failure, param = error, error.param
@@ -84,6 +101,12 @@ class Adapting:
 
     async def aclose(self) -> None:
         await self._adapter.aclose()
+
+    def _fold_system(self) -> None:
+        if _SYSTEM not in self._changes:  # else a call beside this one was told first
+            self._changes[_SYSTEM] = None
+            who = self._adapter.endpoint.model
+            self._notice(f"{who!r} takes no system message: putting its text before the question")
 
     def _learn(self, param: str) -> str | None:
         """Decide what to do with a rejected parameter: the name to try instead, itself if nothing can
@@ -105,7 +128,8 @@ class Adapting:
 
 
 def changed(body: Mapping[str, object], changes: Mapping[str, str | None]) -> dict[str, object]:
-    """`body` with parameters renamed or left out. What belongs to streaming goes with it."""
+    """`body` with parameters renamed or left out. What belongs to streaming goes with it, and a system
+    message that is not taken into the first message of the user."""
     sent: dict[str, object] = {}
     for name, value in body.items():
         kept = changes.get(name, name)
@@ -113,4 +137,18 @@ def changed(body: Mapping[str, object], changes: Mapping[str, str | None]) -> di
             sent[kept] = value
     if "stream" not in sent:
         sent.pop("stream_options", None)
+    if _SYSTEM in changes and has_system(sent):
+        sent["messages"] = folded(cast(list[dict[str, Any]], sent["messages"]))
     return sent
+
+
+def has_system(body: Mapping[str, object]) -> bool:
+    """Whether the messages begin with a system message."""
+    messages = body.get("messages")
+    return isinstance(messages, list) and bool(messages) and messages[0].get("role") == "system"
+
+
+def folded(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`messages` with the text of the first one, a system message, before that of the next."""
+    system, first, *rest = messages
+    return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *rest]

@@ -148,8 +148,8 @@ _SLOT = r"(?:answer|number|letter|value|result|option|choice|response|text|expre
 # What a prompt writes where the answer goes, sent back as it was: "<your answer>", "the number alone", "...".
 _TEMPLATE = re.compile(
     rf"[<\[({{⟨]{{1,2}}\s?[^<>\[\](){{}}\n]{{0,60}}\b{_SLOT}\b[^<>\[\](){{}}\n]{{0,60}}[>\])}}⟩]{{1,2}}"
-    rf"|(?:\\text\{{)?\s?(?:insert |put |write )?(?:your|the) (?:final |short |own )?{_SLOT}"
-    r"(?: (?:here|goes here|only|alone)(?:, one of .{0,90})?)?[.…]{0,3}\}?"
+    rf"|(?:\\text\{{)?\s?(?:insert |put |write |with )?(?:your|the) (?:final |short |own )?{_SLOT}"
+    r"(?: (?:here|goes here|only|alone)(?:, one of .{0,90})?)?(?:, and\b.{0,60})?[.…]{0,3}\}?"
     r"|[\s._…\-*?]+|\\[lc]?dots|<?/?answer>?\s?"
     r"|[<\[(（【]?(?:你的|这一轮的|本轮的?)(?:最终)?答案(?:，只写(?:数字|字母)[^\n()（）]{0,90})?[>\])）】]?",
     re.IGNORECASE,
