@@ -507,9 +507,10 @@ def test_streams_that_lead_nowhere(
     assert (result.out, result.err, result.code) == (out, err, code)
 
 
-def test_no_connection_takes_the_place_of_a_closed_stdout(rise: Program, wire: str) -> None:
+def test_no_connection_takes_the_place_of_a_closed_stdout(rise: Program) -> None:
     with Loopback([EIGHT]) as server:
-        result = rise.run("ask", QUESTION, *at(wire, server), "--turns", "2", env=KEYS, shell='"$@" >&- <&-')
+        to = at("openai", server)
+        result = rise.run("ask", QUESTION, *to, "--turns", "2", env=KEYS, shell='"$@" >&- <&-')
         assert len(server.seen) == 2
     assert (result.code, result.out, result.err) == (0, "", "")
 

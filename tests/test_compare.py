@@ -327,10 +327,9 @@ def test_a_list_in_another_order_is_the_same_set_only_for_mathematics(comparer: 
     assert not comparer.same("1, 2", "2, 1", AUTO)
 
 
-@pytest.mark.parametrize("pair", [("9^{9^{9^{9}}}", "9^{9^{9^{8}}}"), ("100000000!", "x+1")])
-def test_a_pair_that_hangs_is_different_and_the_next_one_works(pair: tuple[str, str]) -> None:
+def test_a_pair_that_hangs_is_different_and_the_next_one_works() -> None:
     with Comparer(limit_s=0.5) as comparer:
-        assert not comparer.same(*pair, MATH)
+        assert not comparer.same("9^{9^{9^{9}}}", "9^{9^{9^{8}}}", MATH)
         assert comparer.same("\\sqrt{8}", "2\\sqrt{2}", MATH)
 
 

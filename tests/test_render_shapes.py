@@ -127,8 +127,9 @@ HOSTILE = (
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-@pytest.mark.parametrize("width", [30, 40, 91, 120, 200])
-@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    ("width", "full"), [(30, False), (30, True), (40, False), (91, True), (120, False), (200, True)]
+)
 def test_lines_fit_and_nothing_from_outside_is_taken_for_ours(width: int, full: bool) -> None:
     spoilt = {
         f"{purpose} {chain} {turn}": f"{HOSTILE}{turn}\nAnswer: {HOSTILE}{chain}"
