@@ -322,7 +322,7 @@ def test_a_role_that_was_a_file_stays_while_it_is_there(rise: Program) -> None:
         2,
         True,
     )
-    assert (named.code, systems[2]) == (0, ("system", f"{load_role('tutor').text}\n\n{FORM['answer']}"))
+    assert (named.code, systems[2]) == (0, ("system", f"{load_role('tutor').text}\n\n{FORM['text']}"))
 
 
 def test_a_role_that_came_through_a_pipe_must_be_given_again(rise: Program) -> None:

@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rise_cli.errors import RiseError, UsageError
+from rise_cli.history.ids import Ids, as_bytes
 from rise_cli.history.lines import Lines
 from rise_cli.history.record import dumps
 from rise_cli.history.results import Results
-from rise_cli.history.rows import Ids, Recorded, as_bytes, recorded, scan
+from rise_cli.history.rows import Recorded, recorded, scan
 
 SETTINGS: dict[str, object] = {"protocol": "introspect", "turns": 3, "threshold": 0.9, "option": {}}
 

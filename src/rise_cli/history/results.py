@@ -17,19 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from rise_cli.errors import RiseError, UsageError
+from rise_cli.history.differences import differences
+from rise_cli.history.ids import Ids, as_bytes
 from rise_cli.history.lines import Lines, write_all
-from rise_cli.history.rows import (
-    HEAD_START,
-    Ids,
-    Row,
-    as_bytes,
-    damaged,
-    digest,
-    is_row,
-    numbered,
-    scan,
-    was_slim,
-)
+from rise_cli.history.rows import HEAD_START, Row, damaged, digest, is_row, numbered, scan, was_slim
 
 _BLOCK = 1 << 20
 
@@ -234,13 +225,7 @@ class Results:
             self.ok += 1
 
     def _compare(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-        differing = [
-            f"{_option(name)} {json.dumps(was, ensure_ascii=False)} (now "
-            f"{json.dumps(value, ensure_ascii=False)})"
-            for name, value in ours.items()
-            if (was := _had(theirs, name, value)) != value
-        ]
-        if differing:
+        if differing := differences(theirs, ours):
             raise UsageError(
                 f"{self._name!r} was made with {', '.join(differing)}; repeat those, name another file with "
                 f"-o, or {self._afresh}"
@@ -330,17 +315,3 @@ def _parts(fd: int, spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:
     for start, length in spans:
         for at in range(start, start + length, _BLOCK):
             yield os.pread(fd, min(_BLOCK, start + length - at), at)
-
-
-def _had(theirs: Mapping[str, Any], name: str, ours: object) -> object:
-    """What a row was made with. Rows of the first versions have only the kind that was settled on, which
-    for `auto` may be any."""
-    if name == "kind_asked" and name not in theirs:
-        return ours if ours in {"auto", None} else theirs.get("kind")
-    return theirs.get(name)
-
-
-def _option(setting: str) -> str:
-    """The flag that sets it. A protocol is chosen with `--prompt`."""
-    flags = {"protocol": "--prompt", "kind_asked": "--kind"}
-    return flags.get(setting, f"--{setting.replace('_', '-')}")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
@@ -20,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 from rise_cli.core.domain import Kind
 from rise_cli.errors import UsageError
 from rise_cli.history.format import SCHEMA, RecordedUsage
+from rise_cli.history.ids import Ids, as_bytes
 from rise_cli.history.record import dumps
 
 # How `record.dumps` begins a line. A quotation mark within a string has a backslash before it, so
@@ -50,45 +49,6 @@ class Row(NamedTuple):
     settings: Mapping[str, Any]
     start: int
     length: int
-
-
-_ALL_BITS = 0xFFFFFFFFFFFFFFFF
-
-
-class Ids:
-    """A map from ids to numbers below 2^63, by a 64-bit digest of the id: Python's own hash, which holds
-    for this process alone.
-
-    It may take two ids for the same; with n of them the chance of any such pair is n^2 / 2^65.
-    """
-
-    def __init__(self) -> None:
-        # Sorted, in so many parts that inserting moves little.
-        self._digests = [array("Q") for _ in range(1024)]
-        self._values = [array("q") for _ in range(1024)]
-
-    def add(self, id: bytes, value: int = 0) -> None:  # noqa: A002 - it is one
-        """Map `id` to `value`. An id that is there already keeps its value."""
-        digest = hash(id) & _ALL_BITS
-        digests = self._digests[digest & 1023]
-        at = bisect_left(digests, digest)
-        if at == len(digests) or digests[at] != digest:
-            digests.insert(at, digest)
-            self._values[digest & 1023].insert(at, value)
-
-    def get(self, id: bytes) -> int | None:  # noqa: A002
-        digest = hash(id) & _ALL_BITS
-        digests = self._digests[digest & 1023]
-        at = bisect_left(digests, digest)
-        return self._values[digest & 1023][at] if at < len(digests) and digests[at] == digest else None
-
-    def __len__(self) -> int:
-        return sum(map(len, self._digests))
-
-
-def as_bytes(id: str) -> bytes:  # noqa: A002
-    """Return an id as `Row` and `Ids` have it. It may hold lone surrogates, as JSON may."""
-    return id.encode(errors="surrogatepass")
 
 
 def scan(file: BinaryIO, name: str, upto: int | None = None) -> Iterator[Row]:

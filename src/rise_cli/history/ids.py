@@ -1,0 +1,44 @@
+"""Ids of problems in little room: 16 bytes each, however long they are."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+
+_ALL_BITS = 0xFFFFFFFFFFFFFFFF
+
+
+class Ids:
+    """A map from ids to numbers below 2^63, by a 64-bit digest of the id: Python's own hash, which holds
+    for this process alone.
+
+    It may take two ids for the same; with n of them the chance of any such pair is n^2 / 2^65.
+    """
+
+    def __init__(self) -> None:
+        # Sorted, in so many parts that inserting moves little.
+        self._digests = [array("Q") for _ in range(1024)]
+        self._values = [array("q") for _ in range(1024)]
+
+    def add(self, id: bytes, value: int = 0) -> None:  # noqa: A002 - it is one
+        """Map `id` to `value`. An id that is there already keeps its value."""
+        digest = hash(id) & _ALL_BITS
+        digests = self._digests[digest & 1023]
+        at = bisect_left(digests, digest)
+        if at == len(digests) or digests[at] != digest:
+            digests.insert(at, digest)
+            self._values[digest & 1023].insert(at, value)
+
+    def get(self, id: bytes) -> int | None:  # noqa: A002
+        digest = hash(id) & _ALL_BITS
+        digests = self._digests[digest & 1023]
+        at = bisect_left(digests, digest)
+        return self._values[digest & 1023][at] if at < len(digests) and digests[at] == digest else None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._digests))
+
+
+def as_bytes(id: str) -> bytes:  # noqa: A002
+    """Return an id as `Row` and `Ids` have it. It may hold lone surrogates, as JSON may."""
+    return id.encode(errors="surrogatepass")
