@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from rise_cli.cli.fields import ContextField, IdField, QuestionField, ReferenceField
 from rise_cli.cli.help import examples
-from rise_cli.cli.options import FIELDS, OUTPUT, takes_options
+from rise_cli.cli.options import OUTPUT, takes_options
 
 BATCH_EXAMPLES = examples(
     "rise batch problems.jsonl --turns 5 --max-cost 2  # again, to go on after an interruption",
@@ -87,42 +88,10 @@ def batch(  # noqa: PLR0913, PLR0917  (a command's parameters are its options)
             rich_help_panel=OUTPUT,
         ),
     ] = False,
-    question_field: Annotated[
-        str | None,
-        typer.Option(
-            "--question-field",
-            metavar="NAME",
-            help="[default: question, problem, prompt or input]",
-            show_default=False,
-            rich_help_panel=FIELDS,
-        ),
-    ] = None,
-    reference_field: Annotated[
-        str | None,
-        typer.Option(
-            "--reference-field",
-            metavar="NAME",
-            help="The known right answer, for the summary alone. [default: answer, reference or target]",
-            show_default=False,
-            rich_help_panel=FIELDS,
-        ),
-    ] = None,
-    id_field: Annotated[
-        str | None,
-        typer.Option(
-            "--id-field", metavar="NAME", help="[default: id]", show_default=False, rich_help_panel=FIELDS
-        ),
-    ] = None,
-    context_field: Annotated[
-        str | None,
-        typer.Option(
-            "--context-field",
-            metavar="NAME",
-            help="[default: context]",
-            show_default=False,
-            rich_help_panel=FIELDS,
-        ),
-    ] = None,
+    question_field: QuestionField = None,
+    reference_field: ReferenceField = None,
+    id_field: IdField = None,
+    context_field: ContextField = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Show every retry.", rich_help_panel=OUTPUT)
     ] = False,
