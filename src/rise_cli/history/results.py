@@ -105,19 +105,23 @@ class Results:
             tail = b""
         whole = self._size - len(tail)
         kept: list[list[int]] = []  # where each part of the file begins and ends
-        lines, same = 0, None
-        for row in self._rows(whole):
+        lines = taken = bad = 0
+        same = None
+        add, upto = self._done.add, -1
+        for name, _, failed, asked, made_with, start, length in self._rows(whole):
             lines += 1
-            if retry_failed and row.failed:
+            if retry_failed and failed:
                 continue
-            if row.settings is not same:  # rows that are written alike share them
-                self._compare(row.settings, expected)
-                same = row.settings
-            self._note(row)
-            if kept and kept[-1][1] == row.start:
-                kept[-1][1] += row.length
-            else:
-                kept.append([row.start, row.start + row.length])
+            if made_with is not same:  # rows that are written alike share them
+                self._compare(made_with, expected)
+                same = made_with
+            add(name, asked)
+            bad += failed
+            if start != upto:
+                kept.append([start, start])
+            kept[-1][1] = upto = start + length
+            taken += 1
+        self.ok, self.failed = self.ok + taken - bad, self.failed + bad
         if kept:
             self._compare_turns()
         if tail:
@@ -213,10 +217,6 @@ class Results:
         with os.fdopen(os.dup(self._fd), "rb", buffering=_BLOCK) as file:
             file.seek(0)
             yield from scan(file, self._name, upto)
-
-    def _note(self, row: Row) -> None:
-        self._done.add(row.id, row.asked)
-        self._count(failed=row.failed)
 
     def _count(self, *, failed: bool) -> None:
         if failed:

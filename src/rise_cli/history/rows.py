@@ -26,8 +26,9 @@ from rise_cli.history.record import dumps
 _STRING = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _HEAD = re.compile(
     rb'\{"schema": "%s", "id": %s, "index": (\d+|null), "status": "(ok|failed)", '
-    rb'(?:"prior": \[\], )?"question": %s' % (re.escape(SCHEMA.encode()), _STRING, _STRING)
+    rb'(?:"prior": \[\], )?"question": "' % (re.escape(SCHEMA.encode()), _STRING)
 )
+_REST = re.compile(rb'([^"\\]*+(?:\\.[^"\\]*+)*+)"')  # of a string, after its first quotation mark
 _SETTINGS = b', "settings": {'
 _ERROR = b', "error": '
 _MOST_LOOKED_AT = 1000  # rows of lines that posed no problem, before one that was asked
@@ -187,6 +188,12 @@ def _glance(line: bytes, start: int, variants: dict[bytes, Mapping[str, Any]]) -
     at, end = line.rfind(_SETTINGS), line.rfind(_ERROR)
     if head is None or not 0 < at < end or not line.endswith(b"}\n"):
         return None
+    question = line[head.end() : line.find(b'"', head.end())]
+    if b"\\" in question:  # the quotation mark may be one of the question's own
+        rest = _REST.match(line, head.end())
+        if rest is None:
+            return None
+        question = _unescaped(rest[1])
     text = line[at + len(_SETTINGS) - 1 : end]
     settings = variants.get(text)
     if settings is None:
@@ -196,12 +203,12 @@ def _glance(line: bytes, start: int, variants: dict[bytes, Mapping[str, Any]]) -
             return None  # an option has a member of that name
         if len(variants) < _MOST_VARIANTS:
             variants[text] = settings
-    name, index, status, question = head.groups()
+    name, index, status = head.groups()
     return Row(
         _unescaped(name),
         None if index == b"null" else int(index),
         status == b"failed",
-        digest(_unescaped(question)),
+        digest(question),
         settings,
         start,
         len(line),

@@ -48,16 +48,16 @@ def rows(
     later for one that turns out to be damaged: the items before it are good.
     """
     fields = fields or Fields()
-    reader = Reader(fields)
+    read = Reader(fields).read
     if on_hub(path):
         for index, content in enumerate(contents(path, plain=fields != Fields())):
-            yield reader.read(index, index + 1, content)
+            yield read(index, index + 1, content)
         return
     with opened(path) as stream:
         found, whole = decided(lines(stream, longest), path, fields, format)
         parse = PARSERS[found]
         for index, (line, raw) in enumerate(records(whole, found, fields, stream.label, longest)):
-            yield reader.read(index, line, parse(raw))
+            yield read(index, line, parse(raw))
 
 
 def count(

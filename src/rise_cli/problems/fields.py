@@ -18,9 +18,9 @@ _MADE_UP = "!line-"
 """What the ids of lines begin with that have none of their own; no problem may have such a one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: making one would take three times as long, for every row
 class Row:
-    """A problem of the file.
+    """A problem of the file. It is not to be changed.
 
     `index` counts the file's items, bad ones too, from 0; `line` is the first line of the record,
     from 1. `id` is unique in the file. `question` and `context` are trimmed and not empty. `reference`
@@ -127,7 +127,7 @@ class Reader:
         shape: _Shape = (self._recorded if recorded else self._usual)(tuple(content))
         name, taken = None, False
         try:
-            id_key, own = _text(content, shape.id)
+            id_key, own = _text(content, shape.id) if shape.id else _NOTHING
             if own is not None and own.startswith(_MADE_UP):
                 raise _Unfit(
                     f"the id {short(own)} is of a form that is kept for bad lines; give it another one"
@@ -139,8 +139,8 @@ class Reader:
             question_key, question = _text(content, shape.question, _refused)
             if question is None:
                 raise _Unfit(_unasked(content, shape.question))
-            context_key, context = _text(content, shape.context)
-            reference_key, reference = _text(content, shape.reference)
+            context_key, context = _text(content, shape.context) if shape.context else _NOTHING
+            reference_key, reference = _text(content, shape.reference) if shape.reference else _NOTHING
         except _Unfit as unfit:
             return BadRow(index, line, name, str(unfit), taken)
         if name is None:
@@ -151,7 +151,11 @@ class Reader:
             extra = content.get("extra")
             extra = extra if isinstance(extra, dict) else {}
         else:
-            extra = _rest(content, shape, (id_key, question_key, context_key, reference_key))
+            taken_keys = (id_key, question_key, context_key, reference_key)
+            others = shape.others
+            extra = (
+                _rest(content, shape, taken_keys) if shape.choice else {key: content[key] for key in others}
+            )
         return Row(index, line, name, question, context, reference, extra)
 
 
@@ -174,6 +178,10 @@ class _Shape(NamedTuple):
         ours = tuple(dict.fromkeys(chain(*parts)))
         others = tuple(key for key in present if key not in ours)
         return cls(*parts, ours, others, choice=any(len(keys) > 1 for keys in parts))
+
+
+_NOTHING = (None, None)
+"""What `_text` finds where there is no field to look in; most files lack two of the four."""
 
 
 class _Unfit(Exception):
@@ -228,8 +236,6 @@ def _verify(key: str, text: str) -> None:
 
 def _rest(record: dict[str, object], shape: _Shape, taken: tuple[str | None, ...]) -> dict[str, object]:
     """The fields that are no part of the problem, in their order; a blank one of ours says nothing."""
-    if not shape.choice:
-        return {key: record[key] for key in shape.others}
     spare = [key for key in shape.ours if key not in taken and not _is_blank(record[key])]
     return {key: value for key, value in record.items() if key in spare or key in shape.others}
 

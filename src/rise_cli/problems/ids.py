@@ -56,7 +56,7 @@ class Ids:
         """Take and return an id made of the problem: `p-`, 16 hexadecimal digits, and from its second
         occurrence on `-2` and so on. The same in every run; the reference has no part in it."""
         problem = question if context is None else f"{question}\0{context}"
-        name = f"p-{blake2b(problem.encode(), digest_size=8).hexdigest()}"
+        name = "p-" + blake2b(problem.encode(), digest_size=8).hexdigest()
         if name not in self._occurrences and self.claim(name):
             return name
         occurrence = self._occurrences.get(name, 1) + 1

@@ -65,26 +65,38 @@ class Book:
     ) -> AsyncIterator[Row]:
         """Yield the problems that have no row yet. A bad line becomes the row that `bad` makes of it
         and an id of its own; what it raises ends the run."""
-        passed = 0
+        passed, out, room = 0, self._out, self._room
+        rows = out if isinstance(out, Results) else None
         async for item in items:
-            if self._room is not None:
-                await self._room()
-            name = item.name if isinstance(item, BadRow) else item.id
-            self.unread = self.unread or isinstance(item, BadRow)
-            if isinstance(self._out, Results) and _is_done(self._out, item):
-                self._note(self._out.skip(item.index, name))
-                if self._journal is not None and isinstance(item, Row):
-                    self._journal.forget(name)  # the program may have ended between its row and that
-            elif isinstance(item, BadRow):
-                row = bad(item, name)
-                self._to_keep.add(name)
-                self.write(row)
+            if room is not None:
+                await room()
+            if isinstance(item, Row):
+                if rows is None or not rows.answers(item.id, item.question):
+                    yield item
+                    continue
+                self._pass(rows, item)
             else:
-                yield item
-                continue
+                self._take(item, bad)
             passed += 1
             if passed % _BREATH == 0:
                 await asyncio.sleep(0)
+
+    def _pass(self, rows: Results, row: Row) -> None:
+        """Go past a problem that has its row."""
+        if written := rows.skip(row.index, row.id):
+            self._note(written)
+        if self._journal is not None:
+            self._journal.forget(row.id)  # the program may have ended between its row and that
+
+    def _take(self, item: BadRow, bad: Callable[[BadRow, str], Mapping[str, Any]]) -> None:
+        """Write the row of a bad line, unless it has one."""
+        self.unread, name = True, item.name
+        if isinstance(self._out, Results) and name in self._out:
+            self._note(self._out.skip(item.index, name))
+            return
+        row = bad(item, name)
+        self._to_keep.add(name)
+        self.write(row)
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Write a row, and forget the calls of the rows that are on disk by now."""
@@ -102,10 +114,6 @@ class Book:
                 if name not in self._to_keep:
                     self._journal.forget(name)
             self._to_keep.discard(name)
-
-
-def _is_done(rows: Results, item: Row | BadRow) -> bool:
-    return item.name in rows if isinstance(item, BadRow) else rows.answers(item.id, item.question)
 
 
 def _counted(record: Mapping[str, Any]) -> Mapping[str, Any]:
