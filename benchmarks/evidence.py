@@ -97,7 +97,9 @@ def together(runs: dict[str, list[Rollout]]) -> None:
     differences = [ours[key] - bare[key] for key in ours.keys() & bare.keys()]
     if len(differences) < 2:
         return
-    spread = bootstrap((sorted(differences),), mean, n_resamples=9_999, vectorized=False, rng=0)
+    spread = bootstrap(
+        (sorted(differences),), mean, n_resamples=9_999, vectorized=False, method="percentile", rng=0
+    )
     low, high = spread.confidence_interval
     print(f"  {'all the same':14} {versus(mean(differences), low, high)} on {len(differences)} problems")
 
