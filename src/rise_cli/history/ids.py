@@ -23,11 +23,12 @@ class Ids:
     def add(self, id: bytes, value: int = 0) -> None:  # noqa: A002 - it is one
         """Map `id` to `value`. An id that is there already keeps its value."""
         digest = hash(id) & _ALL_BITS
-        digests = self._digests[digest & 1023]
+        part = digest & 1023
+        digests = self._digests[part]
         at = bisect_left(digests, digest)
         if at == len(digests) or digests[at] != digest:
             digests.insert(at, digest)
-            self._values[digest & 1023].insert(at, value)
+            self._values[part].insert(at, value)
 
     def get(self, id: bytes) -> int | None:  # noqa: A002
         digest = hash(id) & _ALL_BITS

@@ -70,12 +70,14 @@ class Results:
         """Whether the problem `id` has had its row since an earlier run. Raises UsageError where that row
         answers another question: the input was edited."""
         asked = self._done.get(as_bytes(id))
-        if asked is not None and asked != digest(as_bytes(question)):
+        if asked is None:
+            return False
+        if asked != digest(as_bytes(question)):
             raise UsageError(
                 f"the problem {id!r} has a row in {self._name!r} that answers another question; name another "
                 f"output with -o, or {self._afresh}"
             )
-        return asked is not None
+        return True
 
     @property
     def pending(self) -> int:

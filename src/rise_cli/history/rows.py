@@ -204,15 +204,8 @@ def _glance(line: bytes, start: int, variants: dict[bytes, Mapping[str, Any]]) -
         if len(variants) < _MOST_VARIANTS:
             variants[text] = settings
     name, index, status = head.groups()
-    return Row(
-        _unescaped(name),
-        None if index == b"null" else int(index),
-        status == b"failed",
-        digest(question),
-        settings,
-        start,
-        len(line),
-    )
+    position = None if index == b"null" else int(index)
+    return Row(_unescaped(name), position, status == b"failed", digest(question), settings, start, len(line))
 
 
 def _unescaped(text: bytes) -> bytes:
