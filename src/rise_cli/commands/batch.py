@@ -148,6 +148,8 @@ class Run:
                 )
                 book = self.report.book = Book(files.rows, files.journal, files.room)
                 end = await self._drive(setup, book, way, watcher)
+                if isinstance(files.rows, Results):
+                    files.rows.learn()
                 files.patience_s = GRACE_S if end is End.INTERRUPTED else None
                 self._ok, self._failed = book.ok, book.failed
                 if isinstance(files.rows, Results):

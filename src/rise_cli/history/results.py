@@ -8,7 +8,6 @@ problems are then solved again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import stat
@@ -17,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from rise_cli.errors import RiseError, UsageError
+from rise_cli.history import locked
+from rise_cli.history.aside import WORTH_IT, Aside
 from rise_cli.history.differences import differences
-from rise_cli.history.ids import Ids, as_bytes
+from rise_cli.history.done import Done, Piece, pieces
+from rise_cli.history.ids import Ids, as_bytes, checksum
 from rise_cli.history.lines import Lines, write_all
-from rise_cli.history.rows import HEAD_START, Row, damaged, digest, is_row, numbered, scan, was_slim
+from rise_cli.history.rows import HEAD_START, Row, damaged, is_row, numbered, scan, was_slim
 
 _BLOCK = 1 << 20
 
@@ -29,9 +31,10 @@ class Results:
     """The file, for the time of one run. `resume` or `restart` must come before the first `append`.
 
     `id in results` says whether a problem has had its row since an earlier run; `ok` and `failed` count
-    the rows of all runs. With `ordered`, rows are written in the order of their `index`, which counts
-    from 0; a file that was begun without, or from an input in another order, is put in order by `finish`.
-    `slim` leaves the turns out. For one thread.
+    the rows of all runs, `earlier` those of earlier ones. In a long file these are learned while one asks
+    for problems, and known once there was one without a row. With `ordered`, rows are written in the order
+    of their `index`, which counts from 0; a file that was begun without, or from an input in another
+    order, is put in order by `finish`. `slim` leaves the turns out. For one thread.
     """
 
     def __init__(
@@ -53,26 +56,27 @@ class Results:
         self._slim = slim
         self._afresh = afresh
         self._lines = Lines(self._append, ordered=ordered, slim=slim)
-        self._done = Ids()
+        self._done = Done(iter(()))
+        self._aside: Aside | None = None
         self._places = Ids()  # in the input, of the rows that were there: it may have another order now
         self._grown_from = 0
-        self.ok = self.failed = 0
+        self.ok = self.failed = self.earlier = 0
         self._made = not os.path.lexists(self._path)
-        self._fd = self._open()
+        self._fd = locked.opened(self._path, self._name)
         self._size = os.fstat(self._fd).st_size
         self.stale = False
         """Whether the rows in the file are those that `restart` found."""
 
     def __contains__(self, id: str) -> bool:  # noqa: A002 - it is one
-        return self._done.get(as_bytes(id)) is not None
+        return self._done.get(id) is not None
 
     def answers(self, id: str, question: str) -> bool:  # noqa: A002
         """Whether the problem `id` has had its row since an earlier run. Raises UsageError where that row
         answers another question: the input was edited."""
-        asked = self._done.get(as_bytes(id))
+        asked = self._done.get(id)
         if asked is None:
             return False
-        if asked != digest(as_bytes(question)):
+        if asked != checksum(as_bytes(question)):
             raise UsageError(
                 f"the problem {id!r} has a row in {self._name!r} that answers another question; name another "
                 f"output with -o, or {self._afresh}"
@@ -96,34 +100,47 @@ class Results:
 
         `settings` are those that the rows must have been made with; what else a row holds does not
         matter. With `retry_failed`, failed rows are taken out, and their problems are not done. Raises
-        UsageError, and takes nothing away, if a line is no row, or the settings or `slim` differ.
+        UsageError, and takes nothing away, if a line is no row, or the settings or `slim` differ: of a
+        long file not here, but where more of it is asked for than is known.
         """
         if self.stale:
             return
-        expected = json.loads(json.dumps(settings))
         tail = self._tail()
         if tail and is_row(tail):
             self._append(b"\n")
             tail = b""
         whole = self._size - len(tail)
+        if whole < WORTH_IT:
+            found = pieces(self._rows(whole), retry_failed=retry_failed)
+        else:
+            self._aside = Aside(self._path, self._name, whole, retry_failed=retry_failed)
+            found = self._aside.pieces()
+        self._done = Done(self._learned(found, json.loads(json.dumps(settings)), tail, notice))
+        if self._aside is None:
+            self.learn()
+
+    def _learned(
+        self,
+        found: Iterable[Piece],
+        expected: Mapping[str, object],
+        tail: bytes,
+        notice: Callable[[str], None],
+    ) -> Iterator[Piece]:
+        """Yield what is found, then put the file in shape."""
         kept: list[list[int]] = []  # where each part of the file begins and ends
-        lines = taken = bad = 0
-        same = None
-        add, upto = self._done.add, -1
-        for name, _, failed, asked, made_with, start, length in self._rows(whole):
-            lines += 1
-            if retry_failed and failed:
-                continue
-            if made_with is not same:  # rows that are written alike share them
+        lines = 0
+        for piece in found:
+            for made_with in piece.settings:
                 self._compare(made_with, expected)
-                same = made_with
-            add(name, asked)
-            bad += failed
-            if start != upto:
-                kept.append([start, start])
-            kept[-1][1] = upto = start + length
-            taken += 1
-        self.ok, self.failed = self.ok + taken - bad, self.failed + bad
+            lines += piece.lines
+            self.failed += piece.failed
+            self.ok += piece.taken - piece.failed
+            for start, end in piece.kept:
+                if kept and kept[-1][1] == start:
+                    kept[-1][1] = end
+                else:
+                    kept.append([start, end])
+            yield piece
         if kept:
             self._compare_turns()
         if tail:
@@ -132,6 +149,11 @@ class Results:
         if sum(length for _, length in spans) < self._size:
             self._rewrite(_parts(self._fd, spans))
         self._grown_from = self._size
+        self.earlier = self.ok + self.failed
+
+    def learn(self) -> None:
+        """Learn now what is not known yet of the rows that were there. Raises as `resume` does."""
+        self._done.complete()
 
     def append(self, record: Mapping[str, Any]) -> list[str]:
         """Take a finished row. Return the ids of the rows that are in the file now and were not before:
@@ -139,6 +161,7 @@ class Results:
 
         Raises RiseError, and leaves the file as it was, if it cannot be written.
         """
+        self.learn()
         written = self._lines.append(record)
         self._count(failed=record["status"] == "failed")
         return written
@@ -151,8 +174,9 @@ class Results:
 
     def finish(self) -> None:
         """The run is complete: see that the order is kept where it was asked for, also over several runs."""
+        self.learn()
         self._empty_if_stale()
-        if not self._ordered or not len(self._done):
+        if not self._ordered or not self.earlier:
             return
         moved, before = False, -1
         for row in self._rows(self._size):
@@ -179,41 +203,11 @@ class Results:
         """Let go of the file and its lock. Rows that are still held back are dropped. Calling it twice
         does no harm."""
         self._lines.close()
+        if self._aside is not None:
+            self._aside.close()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    def _open(self) -> int:
-        while True:
-            try:
-                # Not blocking, for a pipe without a reader.
-                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
-                fd = os.open(self._path, flags, 0o644)
-            except OSError as error:
-                raise self._unwritable(error.strerror or str(error)) from error
-            try:
-                if not stat.S_ISREG(os.fstat(fd).st_mode):
-                    raise self._unwritable("it is no regular file")
-                self._lock(fd)
-                if _is_at(fd, self._path):
-                    return fd
-            except BaseException:
-                os.close(fd)
-                raise
-            os.close(fd)  # it was replaced between the two
-
-    def _lock(self, fd: int) -> None:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"another process is writing {self._name!r}; wait for it, or name another file with -o"
-            ) from None
-        except OSError as error:
-            raise self._unwritable(f"it cannot be locked: {error.strerror}") from error
-
-    def _unwritable(self, why: str) -> UsageError:
-        return UsageError(f"cannot write to {self._name!r} ({why}); name another file with -o")
 
     def _rows(self, upto: int) -> Iterator[Row]:
         with os.fdopen(os.dup(self._fd), "rb", buffering=_BLOCK) as file:
@@ -294,7 +288,7 @@ class Results:
                     file.writelines(parts)
                 os.fchmod(fd, stat.S_IMODE(os.fstat(self._fd).st_mode))
                 os.fsync(fd)
-                self._lock(fd)
+                locked.lock(fd, self._name)
                 beside.replace(self._path)
             except BaseException:
                 os.close(fd)
@@ -304,13 +298,6 @@ class Results:
             raise self._full(error) from error
         os.close(self._fd)
         self._fd, self._size = fd, os.fstat(fd).st_size
-
-
-def _is_at(fd: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(fd), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _parts(fd: int, spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:

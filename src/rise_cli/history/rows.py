@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from rise_cli.core.domain import Kind
 from rise_cli.errors import UsageError
-from rise_cli.history.format import SCHEMA, RecordedUsage
-from rise_cli.history.ids import Ids, as_bytes
+from rise_cli.history.format import SCHEMA
+from rise_cli.history.ids import Ids, as_bytes, checksum
 from rise_cli.history.record import dumps
+from rise_cli.history.whole import is_whole
 
 # How `record.dumps` begins a line. A quotation mark within a string has a backslash before it, so
 # what looks like a key here is one, and the last settings and error of a line are the row's own.
@@ -39,8 +38,8 @@ HEAD_START = b'{"schema": "%s", "id": "' % SCHEMA.encode()
 
 
 class Row(NamedTuple):
-    """What a resumption needs of a row: its id in UTF-8, its place in the input, whether it failed, a
-    digest of its question, the settings it was made with, and the bytes of the file that it takes,
+    """What a resumption needs of a row: its id in UTF-8, its place in the input, whether it failed, the
+    checksum of its question, the settings it was made with, and the bytes of the file that it takes,
     newline included."""
 
     id: bytes
@@ -58,12 +57,11 @@ def scan(file: BinaryIO, name: str, upto: int | None = None) -> Iterator[Row]:
     Rows in our own spelling are not parsed as a whole. Raises UsageError with the line's number where
     a line is no row.
     """
-    variants: dict[bytes, Mapping[str, Any]] = {}
-    start = 0
+    glance, start = _Glance().row, 0
     for number, line in enumerate(file, 1):
         if upto is not None and start >= upto:
             return
-        row = _glance(line, start, variants) or _parse(line, start)
+        row = glance(line, start) or _parse(line, start)
         if row is None:
             raise damaged(name, number)
         yield row
@@ -76,7 +74,7 @@ def recorded(path: Path) -> Iterator[dict[str, Any]]:
     Raises UsageError if it cannot be read, and with the line's number where a line is no trajectory.
     """
     for number, record in enumerate(readable(path), 1):
-        if record is None or not _is_whole(record):
+        if record is None or not is_whole(record):
             raise damaged(str(path), number)
         yield record
 
@@ -147,7 +145,7 @@ class Recorded:
             return None
         self._file.seek(start)
         record = _load(self._file.readline())
-        if record is None or not _is_whole(record):
+        if record is None or not is_whole(record):
             raise UsageError(f"the row {id!r} of {str(self._path)!r} is damaged; repair or remove it")
         return record if record["id"] == id else None
 
@@ -182,39 +180,54 @@ def _opened(path: Path) -> BinaryIO:
         ) from error
 
 
-def _glance(line: bytes, start: int, variants: dict[bytes, Mapping[str, Any]]) -> Row | None:
-    """The row, if it is in our own spelling. `variants` remembers settings by their text."""
-    head = _HEAD.match(line)
-    at, end = line.rfind(_SETTINGS), line.rfind(_ERROR)
-    if head is None or not 0 < at < end or not line.endswith(b"}\n"):
-        return None
-    question = line[head.end() : line.find(b'"', head.end())]
-    if b"\\" in question:  # the quotation mark may be one of the question's own
-        rest = _REST.match(line, head.end())
-        if rest is None:
+class _Glance:
+    """Finds what is needed of rows in our own spelling. Those of one file mostly end alike, so it
+    remembers how the last one did, and settings by their text."""
+
+    def __init__(self) -> None:
+        self._variants: dict[bytes, Mapping[str, Any]] = {}
+        self._end = b"\0"  # which no line ends with
+        self._settings: Mapping[str, Any] = {}
+
+    def row(self, line: bytes, start: int) -> Row | None:
+        """The row, None if it is spelled in another way."""
+        head = _HEAD.match(line)
+        if head is None or not (line.endswith(self._end) or self._turn_to(line)):
             return None
-        question = _unescaped(rest[1])
-    text = line[at + len(_SETTINGS) - 1 : end]
-    settings = variants.get(text)
-    if settings is None:
-        try:
-            settings = json.loads(text)
-        except ValueError:
-            return None  # an option has a member of that name
-        if len(variants) < _MOST_VARIANTS:
-            variants[text] = settings
-    name, index, status = head.groups()
-    position = None if index == b"null" else int(index)
-    return Row(_unescaped(name), position, status == b"failed", digest(question), settings, start, len(line))
+        name, index, status = head.groups()
+        at = head.end()
+        question = line[at : line.find(b'"', at)]
+        if b"\\" in question:  # the quotation mark may be one of the question's own
+            rest = _REST.match(line, at)
+            if rest is None:
+                return None
+            question = _unescaped(rest[1])
+        if b"\\" in name:
+            name = _unescaped(name)
+        position = None if index == b"null" else int(index)
+        asked = checksum(question)
+        return Row(name, position, status == b"failed", asked, self._settings, start, len(line))
+
+    def _turn_to(self, line: bytes) -> bool:
+        """Remember how this line ends; False if that is no spelling of ours."""
+        at, end = line.rfind(_SETTINGS), line.rfind(_ERROR)
+        if not 0 < at < end or not line.endswith(b"}\n"):
+            return False
+        text = line[at + len(_SETTINGS) - 1 : end]
+        settings = self._variants.get(text)
+        if settings is None:
+            try:
+                settings = json.loads(text)
+            except ValueError:
+                return False  # an option has a member of that name
+            if len(self._variants) < _MOST_VARIANTS:
+                self._variants[text] = settings
+        self._settings, self._end = settings, line[at:]
+        return True
 
 
 def _unescaped(text: bytes) -> bytes:
     return as_bytes(json.loads(b'"%s"' % text)) if b"\\" in text else text
-
-
-def digest(text: bytes) -> int:
-    """A number below 2^63 that stands for a text, for this process alone."""
-    return hash(text) & 0x7FFFFFFFFFFFFFFF
 
 
 def _parse(line: bytes, start: int) -> Row | None:
@@ -226,7 +239,7 @@ def _parse(line: bytes, start: int) -> Row | None:
         as_bytes(record["id"]),
         record["index"],
         record["status"] == "failed",
-        digest(as_bytes(str(record.get("question")))),
+        checksum(as_bytes(str(record.get("question")))),
         record["settings"],
         start,
         len(line),
@@ -248,53 +261,3 @@ def _load(line: bytes) -> dict[str, Any] | None:
         and isinstance(record.get("settings"), dict)
     )
     return record if fits else None
-
-
-def _is_whole(record: Mapping[str, Any]) -> bool:
-    """Whether a replay can read all that it needs of a row."""
-    turns, usage, kind = record.get("turns"), record.get("usage"), record["settings"].get("kind", Kind.AUTO)
-    return (
-        isinstance(turns, list)
-        and all(map(_is_turn, turns))
-        and isinstance(usage, dict)
-        and isinstance(usage.get("requests"), int)
-        and isinstance(record.get("model"), str)
-        and isinstance(kind, str)
-        and kind in set(Kind)
-    )
-
-
-def _is_turn(turn: object) -> bool:
-    if not isinstance(turn, dict) or not turn.keys() >= _TURN:
-        return False
-    usage = turn["usage"]
-    return (
-        (usage is None or (isinstance(usage, dict) and _is_usage(usage)))
-        and isinstance(turn["chain"], int)
-        and isinstance(turn["turn"], int)
-        and _are(turn, _TEXTS, str)
-        and _are(turn, _NUMBERS, (int, float))
-    )
-
-
-def _are(turn: Mapping[str, Any], names: Iterable[str], sort: type | tuple[type, ...]) -> bool:
-    """Whether these members are of this sort, None, or not there. A loop, since every turn of every file is
-    looked at."""
-    for name in names:
-        value = turn.get(name)
-        if value is not None and not isinstance(value, sort):
-            return False
-    return True
-
-
-def _is_usage(usage: Mapping[str, Any]) -> bool:
-    return usage.keys() == _USAGE and _are(usage, _USAGE, int) and None not in usage.values()
-
-
-# What a replay reads of a turn, and not more: rows of later versions may have further members.
-_TURN = {"chain", "turn", "reply", "reasoning", "answer", "failure", "finish_reason", "usage"}
-_TURN |= {"reward", "verdict", "feedback"}
-_TEXTS = ("reply", "reasoning", "answer", "failure", "finish_reason", "verdict", "feedback", "critique")
-# Rows of the first versions have no cost.
-_NUMBERS = ("reward", "confidence", "cost_usd", "latency_s", "logprob", "entropy")
-_USAGE = {field.name for field in fields(RecordedUsage)}

@@ -39,12 +39,15 @@ class Book:
         self._out = out
         self._journal = journal
         self._room = room
-        self.earlier = out.ok + out.failed if isinstance(out, Results) else 0
-        """Rows that earlier runs have written."""
         self.totals, self.written = Totals(), Totals()
         self._waiting: dict[str, Mapping[str, Any]] = {}
         self.unread = False
         self._to_keep: set[str] = set()  # of the rows that wait: those whose calls are not forgotten
+
+    @property
+    def earlier(self) -> int:
+        """Rows that earlier runs have written; 0 as long as that is not known."""
+        return self._out.earlier if isinstance(self._out, Results) else 0
 
     @property
     def ok(self) -> int:
