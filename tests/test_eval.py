@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import tomllib
 from dataclasses import replace
@@ -18,6 +19,7 @@ import pytest
 from loopback import Loopback, Reply, Seen, Status, Tokens
 from running import KEYS, Program, Result, at, wait_until
 
+PROMPTS = Path(__file__).parent.parent / "prompts"
 BOTH = ("--compare", "introspect,sample")
 
 
@@ -106,6 +108,17 @@ def test_the_table_names_every_protocol_at_its_size(rise: Program) -> None:
     assert all(len(line) <= 80 for line in result.out.splitlines() if "rise ask" not in line)
     narrow = rise("eval", "p.jsonl", "--turns", "3", "-m", "openai:m-1", *BOTH, env={**KEYS, "COLUMNS": "40"})
     assert all(len(line) <= 40 for line in narrow.out.splitlines() if "rise ask" not in line)
+
+
+def test_a_protocol_of_ones_own_is_called_by_its_name_and_recommended_by_its_place(rise: Program) -> None:
+    problems(rise, {"WRR": 6})
+    shutil.copytree(PROMPTS / "introspect", rise.folder / "own" / "mine")
+    with Loopback(rigged) as server:
+        result = run(rise, server, "--compare", "sample,own/mine", "--json")
+    found = protocol(result.record, "mine")
+    assert (found["comparisons"][0]["what"], found["comparisons"][0]["difference"]) == ("mine m1@t3", 1.0)
+    recommended = result.record["models"][0]["recommended"]
+    assert (recommended["what"], recommended["options"]["prompt"]) == ("mine m1@t2", "own/mine")
 
 
 def test_several_models_have_a_table_each_and_a_comparison(rise: Program) -> None:

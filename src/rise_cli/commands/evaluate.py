@@ -198,7 +198,7 @@ class _Contest:
             for entry in self.entries:
                 file = self._file(model, entry)
                 rollouts = [one for one in read(file) if one.id in wanted] if file.exists() else []
-                there.append(contender(entry.prompt, entry.shape, rollouts))
+                there.append(contender(entry.name, entry.shape, rollouts, entry.prompt))
             if any(one.curve for one in there):
                 name = next(rollout.model for one in there for rollout in one.rollouts)
                 found.append(

@@ -94,8 +94,9 @@ class Evaluation:
         return _as_json(self)
 
 
-def contender(name: str, shape: Shape, rollouts: Sequence[Rollout]) -> Contender:
-    return Contender(name, shape, tuple(rollouts), curve(rollouts, shape))
+def contender(name: str, shape: Shape, rollouts: Sequence[Rollout], prompt: str | None = None) -> Contender:
+    """What came of a protocol. `prompt` is what `--prompt` takes, where that is not its name."""
+    return Contender(name, shape, tuple(rollouts), curve(rollouts, shape), prompt or name)
 
 
 def evaluate(

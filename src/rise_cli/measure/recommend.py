@@ -26,12 +26,13 @@ _THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One protocol, and what came of it. `name` is what `--prompt` takes."""
+    """One protocol, and what came of it. `prompt` is what `--prompt` takes: the name, or a folder."""
 
     name: str
     shape: Shape
     rollouts: tuple[Rollout, ...]
     curve: Curve
+    prompt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _why(chosen: Candidate, best: Candidate) -> str:
 
 def _options(chosen: Candidate, rules: Policy) -> dict[str, object]:
     one, point = chosen.contender, chosen.point
-    options: dict[str, object] = {"prompt": one.name}
+    options: dict[str, object] = {"prompt": one.prompt}
     if one.shape is not Shape.INDEPENDENT:
         # A reply may hold fewer rounds than it was allowed to.
         asked = turns_asked(one.rollouts[0]) if one.shape is Shape.SINGLE else 0
