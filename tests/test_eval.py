@@ -118,7 +118,10 @@ def test_a_protocol_of_ones_own_is_called_by_its_name_and_recommended_by_its_pla
     found = protocol(result.record, "mine")
     assert (found["comparisons"][0]["what"], found["comparisons"][0]["difference"]) == ("mine m1@t3", 1.0)
     recommended = result.record["models"][0]["recommended"]
-    assert (recommended["what"], recommended["options"]["prompt"]) == ("mine m1@t2", "own/mine")
+    assert (recommended["what"], recommended["options"]["prompt"]) == (
+        "mine m1@t2, last vote",
+        "own/mine",
+    )
 
 
 def test_several_models_have_a_table_each_and_a_comparison(rise: Program) -> None:
