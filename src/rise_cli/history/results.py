@@ -168,8 +168,9 @@ class Results:
 
     def skip(self, index: int, id: str) -> list[str]:  # noqa: A002
         """Do not wait for the row of `index`, it is in the file already. Returns as `append` does."""
-        if self._ordered:
-            self._places.add(as_bytes(id), index)
+        if not self._ordered:
+            return []
+        self._places.add(as_bytes(id), index)
         return self._lines.skip(index)
 
     def finish(self) -> None:

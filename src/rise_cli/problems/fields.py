@@ -118,29 +118,33 @@ class Reader:
 
     def read(self, index: int, line: int, content: Content) -> Row | BadRow:
         """Return the row that `content` makes. Its id is in use from then on, even if it is bad."""
-        if isinstance(content, Fault):
-            return BadRow(index, line, None, content.error)
-        if isinstance(content, str):
+        if not isinstance(content, dict):
+            if isinstance(content, Fault):
+                return BadRow(index, line, None, content.error)
             content = {self._names.question[0]: content}
-        schema = content.get("schema")
-        recorded = isinstance(schema, str) and schema.startswith(_TRAJECTORY)
+        recorded = "schema" in content and _is_trajectory(content["schema"])
         shape: _Shape = (self._recorded if recorded else self._usual)(tuple(content))
-        name, taken = None, False
+        id_key = context_key = reference_key = name = context = reference = None
+        taken = False
         try:
-            id_key, own = _text(content, shape.id) if shape.id else _NOTHING
-            if own is not None and own.startswith(_MADE_UP):
-                raise _Unfit(
-                    f"the id {short(own)} is of a form that is kept for bad lines; give it another one"
-                )
-            name = own
-            taken = name is not None and not self._ids.claim(name)
-            if taken:
-                raise _Unfit(f"the id {short(name)} is used above; give each problem one of its own")
+            # Most files lack two of the four, and every line counts.
+            if shape.id:
+                id_key, own = _text(content, shape.id)
+                if own is not None and own.startswith(_MADE_UP):
+                    raise _Unfit(
+                        f"the id {short(own)} is of a form that is kept for bad lines; give it another one"
+                    )
+                name = own
+                taken = name is not None and not self._ids.claim(name)
+                if taken:
+                    raise _Unfit(f"the id {short(name)} is used above; give each problem one of its own")
             question_key, question = _text(content, shape.question, _refused)
             if question is None:
                 raise _Unfit(_unasked(content, shape.question))
-            context_key, context = _text(content, shape.context) if shape.context else _NOTHING
-            reference_key, reference = _text(content, shape.reference) if shape.reference else _NOTHING
+            if shape.context:
+                context_key, context = _text(content, shape.context)
+            if shape.reference:
+                reference_key, reference = _text(content, shape.reference)
         except _Unfit as unfit:
             return BadRow(index, line, name, str(unfit), taken)
         if name is None:
@@ -150,12 +154,10 @@ class Reader:
         if recorded:
             extra = content.get("extra")
             extra = extra if isinstance(extra, dict) else {}
+        elif shape.choice:
+            extra = _rest(content, shape, (id_key, question_key, context_key, reference_key))
         else:
-            taken_keys = (id_key, question_key, context_key, reference_key)
-            others = shape.others
-            extra = (
-                _rest(content, shape, taken_keys) if shape.choice else {key: content[key] for key in others}
-            )
+            extra = {key: content[key] for key in shape.others}
         return Row(index, line, name, question, context, reference, extra)
 
 
@@ -180,8 +182,8 @@ class _Shape(NamedTuple):
         return cls(*parts, ours, others, choice=any(len(keys) > 1 for keys in parts))
 
 
-_NOTHING = (None, None)
-"""What `_text` finds where there is no field to look in; most files lack two of the four."""
+def _is_trajectory(schema: object) -> bool:
+    return isinstance(schema, str) and schema.startswith(_TRAJECTORY)
 
 
 class _Unfit(Exception):
