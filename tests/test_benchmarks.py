@@ -43,10 +43,12 @@ def test_throughput_tells_the_ratios_of_rise_to_a_bare_loop() -> None:
 
 
 def test_memory_tells_the_ratio_of_the_peaks_and_when_a_resumed_run_makes_its_first_call() -> None:
-    out = _run("memory.py", "--few", "5", "--many", "40")
+    out = _run("memory.py", "--few", "5", "--many", "40", "--resumptions", "1")
     assert re.search(r"^40 problems x 1 turns: peak \d+\.\d MB, ", out, re.MULTILINE)
     assert re.search(r"^peak at 40 / peak at 5: \d\.\d\d, ", out, re.MULTILINE)
-    assert re.search(r"^resumed with 30 rows of \d+ bytes: first call after \d+\.\d\d s, ", out, re.MULTILINE)
+    assert re.search(
+        r"^resumed 1 times with 30 rows of \d+ bytes: first call after \d+\.\d\d s ", out, re.MULTILINE
+    )
 
 
 def _roles() -> Any:

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands import plan as planning
-from rise_cli.commands.output import opened
+from rise_cli.commands.output import Files, opened
 from rise_cli.commands.part import Part
 from rise_cli.commands.plan import Plan, Way
 from rise_cli.commands.remember import known_keys, remember_batch
@@ -121,45 +121,50 @@ class Run:
         loop, settings = asyncio.get_running_loop(), self._plan.resolved.settings
         deadline = None if settings.deadline is None else loop.time() + settings.deadline
         deadline = self._part.until or deadline
-        way = self.report.way = self._plan.way(
-            self._part.once(watcher.notice), lambda text: self._retried(text, watcher)
-        )
-        try:
-            with opened(self._wish, self._plan, watcher.notice) as files:
-                chat: Chat = way.chat
-                if files.journal is not None:
-                    from rise_cli.chat.recording import Recording
+        with opened(self._wish, self._plan, watcher.notice) as files:
+            # The SDK is loaded while a second process looks through the rows of a long file.
+            way = self.report.way = self._plan.way(
+                self._part.once(watcher.notice), lambda text: self._retried(text, watcher)
+            )
+            try:
+                end = await self._solved(files, way, comparer, watcher, deadline)
+            finally:
+                await way.chat.aclose()
+        self._waiting += files.lost
+        return end
 
-                    chat = self.report.recording = Recording(
-                        chat, files.journal, settings_digest(self._plan.sent)
-                    )
-                method = self._plan.method
-                setup = Setup(
-                    render=method.render,
-                    chat=chat,
-                    compare=comparer,
-                    observer=watcher,
-                    sink=lambda done: None,
-                    judge=self._plan.judge,
-                    confidence=settings.confidence,
-                    rounds=method.policy.turns if method.policy.shape is Shape.SINGLE else None,
-                    max_tokens=self._plan.max_tokens,
-                    deadline=deadline,
-                )
-                book = self.report.book = Book(files.rows, files.journal, files.room)
-                end = await self._drive(setup, book, way, watcher)
-                if isinstance(files.rows, Results):
-                    files.rows.learn()
-                files.patience_s = GRACE_S if end is End.INTERRUPTED else None
-                self._ok, self._failed = book.ok, book.failed
-                if isinstance(files.rows, Results):
-                    if end is End.COMPLETE:
-                        files.rows.finish()
-                    self._waiting = files.rows.pending
-                files.complete = end is End.COMPLETE and not book.unread
-            self._waiting += files.lost
-        finally:
-            await way.chat.aclose()
+    async def _solved(
+        self, files: Files, way: Way, comparer: Comparer, watcher: Meter, deadline: float | None
+    ) -> End:
+        """Solve the problems into the files."""
+        chat: Chat = way.chat
+        if files.journal is not None:
+            from rise_cli.chat.recording import Recording
+
+            chat = self.report.recording = Recording(chat, files.journal, settings_digest(self._plan.sent))
+        method = self._plan.method
+        setup = Setup(
+            render=method.render,
+            chat=chat,
+            compare=comparer,
+            observer=watcher,
+            sink=lambda done: None,
+            judge=self._plan.judge,
+            confidence=self._plan.resolved.settings.confidence,
+            rounds=method.policy.turns if method.policy.shape is Shape.SINGLE else None,
+            max_tokens=self._plan.max_tokens,
+            deadline=deadline,
+        )
+        book = self.report.book = Book(files.rows, files.journal, files.room)
+        end = await self._drive(setup, book, way, watcher)
+        files.patience_s = GRACE_S if end is End.INTERRUPTED else None
+        if isinstance(files.rows, Results):
+            files.rows.learn()
+            if end is End.COMPLETE:
+                files.rows.finish()
+            self._waiting = files.rows.pending
+        self._ok, self._failed = book.ok, book.failed
+        files.complete = end is End.COMPLETE and not book.unread
         return end
 
     async def _drive(self, setup: Setup, book: Book, way: Way, watcher: Meter) -> End:
@@ -173,7 +178,9 @@ class Run:
         )
         way.limits.changed = driver.look_again
         items = self._problems.rows()
-        feed: AsyncIterator[Row | BadRow] = at_once(items) if self._problems.at_hand else beside(items)
+        feed: AsyncIterator[Sequence[Row | BadRow]] = (
+            at_once(items) if self._problems.at_hand else beside(items)
+        )
         ticking = asyncio.ensure_future(_tick(watcher))
         try:
             with at_first_signal(partial(self._stop, driver, way, watcher)), settled():

@@ -73,7 +73,7 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
             results.resume(plan.expected, notice=notice, retry_failed=wish.retry_failed)
             yield files
         except BaseException:
-            if not plan.journalled:  # a replay that cannot begin
+            if journal is None or not len(journal):  # it could not begin
                 results.withdraw()
             raise
         finally:

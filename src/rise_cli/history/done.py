@@ -110,12 +110,15 @@ class Done:
     def __init__(self, coming: Iterator[Piece]) -> None:
         self._coming = coming
         self._known: list[Piece] = []
-        self._last = Piece(array("Q"), array("I"), 0, 0, 0, (), ())
+        # Of the piece that the last one was found in, as the next one mostly is.
+        self._ids, self._asked = array("Q"), array("I")
 
     def get(self, id: str) -> int | None:  # noqa: A002 - it is one
-        key = digest(as_bytes(id))
-        found = self._last.find(key)  # as the one before it, mostly
-        return self._elsewhere(key) if found is None else found
+        key, ids = digest(as_bytes(id)), self._ids
+        at = bisect_left(ids, key)
+        if at < len(ids) and ids[at] == key:
+            return self._asked[at]
+        return self._elsewhere(key)
 
     def complete(self) -> None:
         """Take all pieces."""
@@ -126,7 +129,7 @@ class Done:
         known: Iterator[Piece] = reversed(self._known)
         for piece in chain(known, self._further()):
             if (found := piece.find(key)) is not None:
-                self._last = piece
+                self._ids, self._asked = piece.ids, piece.asked
                 return found
         return None
 

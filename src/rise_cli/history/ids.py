@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from bisect import bisect_left
 from hashlib import blake2b
+from zlib import crc32
 
 _ALL_BITS = 0xFFFFFFFFFFFFFFFF
 _NOTHING = blake2b(digest_size=8)  # to be copied: that takes half as long as making one
@@ -55,6 +55,5 @@ def digest(id: bytes) -> int:  # noqa: A002
     return int.from_bytes(state.digest(), "little")
 
 
-def checksum(text: bytes) -> int:
-    """A number below 2^32 by which a change of a text is seen, the same in every process."""
-    return zlib.crc32(text)
+checksum = crc32
+"""A number below 2^32 by which a change of a text is seen, the same in every process."""

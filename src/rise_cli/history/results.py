@@ -52,7 +52,7 @@ class Results:
         """
         self._name = str(path)
         self._path = Path(os.path.realpath(path))
-        self._ordered = ordered
+        self.ordered = ordered
         self._slim = slim
         self._afresh = afresh
         self._lines = Lines(self._append, ordered=ordered, slim=slim)
@@ -168,7 +168,7 @@ class Results:
 
     def skip(self, index: int, id: str) -> list[str]:  # noqa: A002
         """Do not wait for the row of `index`, it is in the file already. Returns as `append` does."""
-        if not self._ordered:
+        if not self.ordered:
             return []
         self._places.add(as_bytes(id), index)
         return self._lines.skip(index)
@@ -177,7 +177,7 @@ class Results:
         """The run is complete: see that the order is kept where it was asked for, also over several runs."""
         self.learn()
         self._empty_if_stale()
-        if not self._ordered or not self.earlier:
+        if not self.ordered or not self.earlier:
             return
         moved, before = False, -1
         for row in self._rows(self._size):

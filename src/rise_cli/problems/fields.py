@@ -124,41 +124,37 @@ class Reader:
             content = {self._names.question[0]: content}
         recorded = "schema" in content and _is_trajectory(content["schema"])
         shape: _Shape = (self._recorded if recorded else self._usual)(tuple(content))
-        id_key = context_key = reference_key = name = context = reference = None
-        taken = False
+        name = context = reference = None
         try:
             # Most files lack two of the four, and every line counts.
             if shape.id:
-                id_key, own = _text(content, shape.id)
-                if own is not None and own.startswith(_MADE_UP):
-                    raise _Unfit(
-                        f"the id {short(own)} is of a form that is kept for bad lines; give it another one"
-                    )
-                name = own
-                taken = name is not None and not self._ids.claim(name)
-                if taken:
-                    raise _Unfit(f"the id {short(name)} is used above; give each problem one of its own")
-            question_key, question = _text(content, shape.question, _refused)
+                name = self._own(content, shape.id)
+            question = _text(content, shape.question, _refused)[1]
             if question is None:
                 raise _Unfit(_unasked(content, shape.question))
             if shape.context:
-                context_key, context = _text(content, shape.context)
+                context = _text(content, shape.context)[1]
             if shape.reference:
-                reference_key, reference = _text(content, shape.reference)
+                reference = _reference(content, shape.reference)
+        except _Taken as taken:
+            return BadRow(index, line, taken.id, str(taken), taken=True)
         except _Unfit as unfit:
-            return BadRow(index, line, name, str(unfit), taken)
+            return BadRow(index, line, name, str(unfit))
         if name is None:
             name = self._ids.make(question, context)
-        if reference is not None and "####" in reference:
-            reference = _final(reference)
-        if recorded:
-            extra = content.get("extra")
-            extra = extra if isinstance(extra, dict) else {}
-        elif shape.choice:
-            extra = _rest(content, shape, (id_key, question_key, context_key, reference_key))
-        else:
-            extra = {key: content[key] for key in shape.others}
+        extra = _recorded_extra(content) if recorded else _extra(content, shape)
         return Row(index, line, name, question, context, reference, extra)
+
+    def _own(self, content: dict[str, object], keys: tuple[str, ...]) -> str | None:
+        """Take and return the id that the record gives itself, if any."""
+        own = _text(content, keys)[1]
+        if own is None:
+            return None
+        if own.startswith(_MADE_UP):
+            raise _Unfit(f"the id {short(own)} is of a form that is kept for bad lines; give it another one")
+        if not self._ids.claim(own):
+            raise _Taken(own)
+        return own
 
 
 class _Shape(NamedTuple):
@@ -188,6 +184,14 @@ def _is_trajectory(schema: object) -> bool:
 
 class _Unfit(Exception):
     """Why a record poses no problem."""
+
+
+class _Taken(_Unfit):
+    """Another record has its id."""
+
+    def __init__(self, id: str) -> None:  # noqa: A002
+        super().__init__(f"the id {short(id)} is used above; give each problem one of its own")
+        self.id = id
 
 
 def _as_text(key: str, value: object) -> str:
@@ -236,10 +240,19 @@ def _verify(key: str, text: str) -> None:
         ) from None
 
 
-def _rest(record: dict[str, object], shape: _Shape, taken: tuple[str | None, ...]) -> dict[str, object]:
+def _extra(record: dict[str, object], shape: _Shape) -> dict[str, object]:
     """The fields that are no part of the problem, in their order; a blank one of ours says nothing."""
+    if not shape.choice:
+        return {key: record[key] for key in shape.others}
+    parts = (shape.question, shape.reference, shape.id, shape.context)
+    taken = [_text(record, keys, lambda key, value: "")[0] for keys in parts]
     spare = [key for key in shape.ours if key not in taken and not _is_blank(record[key])]
     return {key: value for key, value in record.items() if key in spare or key in shape.others}
+
+
+def _recorded_extra(record: dict[str, object]) -> dict[str, object]:
+    extra = record.get("extra")
+    return extra if isinstance(extra, dict) else {}
 
 
 def _is_blank(value: object) -> bool:
@@ -254,6 +267,11 @@ def _unasked(record: dict[str, object], blank: tuple[str, ...]) -> str:
     return (
         f"there is no question; name the field that holds it with --question-field: {listed(tuple(record))}"
     )
+
+
+def _reference(record: dict[str, object], keys: tuple[str, ...]) -> str | None:
+    text = _text(record, keys)[1]
+    return _final(text) if text is not None and "####" in text else text
 
 
 def _final(reference: str) -> str:

@@ -17,21 +17,21 @@ class Digests:
 
     def __init__(self) -> None:
         self._slots = array("Q", [0]) * 1024  # open addressing; 0 is a free slot
-        self._used = 0
+        self._mask = 1023
+        self._left = 512  # as many more, and there are twice as many slots
 
     def add(self, text: str) -> bool:
         """Add `text`; return False if it was there already."""
         digest = hash(text) & 0xFFFFFFFFFFFFFFFF or 1
-        slots = self._slots
-        mask = len(slots) - 1
+        slots, mask = self._slots, self._mask
         at = digest & mask
         while found := slots[at]:
             if found == digest:
                 return False
             at = (at + 1) & mask
         slots[at] = digest
-        self._used += 1
-        if self._used * 2 > mask:
+        self._left -= 1
+        if not self._left:
             self._grow()
         return True
 
@@ -43,7 +43,7 @@ class Digests:
             while slots[at]:
                 at = (at + 1) & mask
             slots[at] = digest
-        self._slots = slots
+        self._slots, self._mask, self._left = slots, mask, len(slots) // 4
 
 
 class Ids:
@@ -61,7 +61,7 @@ class Ids:
         state = _NOTHING.copy()
         state.update(problem.encode())
         name = "p-" + state.hexdigest()
-        if name not in self._occurrences and self.claim(name):
+        if self.claim(name):
             return name
         occurrence = self._occurrences.get(name, 1) + 1
         while not self.claim(f"{name}-{occurrence}"):  # where the file uses that as an id of its own

@@ -21,8 +21,8 @@ def parse_json(raw: Raw) -> Content:
         value, end = _DECODER.raw_decode(text)
         if end != len(text):
             raise json.JSONDecodeError("Extra data", text, end)
-        # As most lines there is no other opening bracket; counting takes longer.
-        if (text.find("{", 1) > 0 or text.find("[", 1) > 0) and _may_be_deep(text) and _is_deep(value):
+        # In most lines there is no other opening bracket; counting takes longer.
+        if (text.rfind("{") > 0 or "[" in text) and _may_be_deep(text) and _is_deep(value):
             raise RecursionError
     except UnicodeDecodeError as error:
         return not_utf8(error)

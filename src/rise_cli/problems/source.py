@@ -78,9 +78,9 @@ def lines(stream: Stream, longest: int) -> Iterator[Line]:
     At most `longest` bytes are held. Raises UsageError, with the line reached, where the file is
     damaged or cannot be read on.
     """
-    number = 0
+    number, most, read = 0, longest + 1, stream.bytes.readline
     try:
-        while line := stream.bytes.readline(longest + 1):
+        while line := read(most):
             number += 1
             if number == 1:
                 line = line.removeprefix(_BOM)

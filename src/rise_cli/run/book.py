@@ -7,7 +7,7 @@ so at any moment what was paid for is in one of the two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from rise_cli.core.domain import Finish, Kind, Policy, Problem, StopReason, Trajectory
@@ -64,29 +64,30 @@ class Book:
         return isinstance(self._out, Results) and self._out.stale
 
     async def left(
-        self, items: AsyncIterator[Row | BadRow], bad: Callable[[BadRow, str], Mapping[str, Any]]
+        self, items: AsyncIterator[Sequence[Row | BadRow]], bad: Callable[[BadRow, str], Mapping[str, Any]]
     ) -> AsyncIterator[Row]:
         """Yield the problems that have no row yet. A bad line becomes the row that `bad` makes of it
         and an id of its own; what it raises ends the run."""
         passed, out, room = 0, self._out, self._room
         rows = out if isinstance(out, Results) else None
-        async for item in items:
-            if room is not None:
-                await room()
-            if isinstance(item, Row):
-                if rows is None or not rows.answers(item.id, item.question):
+        async for some in items:
+            for item in some:
+                if room is not None:
+                    await room()
+                if not isinstance(item, Row):
+                    self._take(item, bad)
+                elif rows is not None and rows.answers(item.id, item.question):
+                    self._pass(rows, item)
+                else:
                     yield item
-                    continue
-                self._pass(rows, item)
-            else:
-                self._take(item, bad)
-            passed += 1
-            if passed % _BREATH == 0:
+            passed += len(some)
+            if passed >= _BREATH:
+                passed = 0
                 await asyncio.sleep(0)
 
     def _pass(self, rows: Results, row: Row) -> None:
         """Go past a problem that has its row."""
-        if written := rows.skip(row.index, row.id):
+        if rows.ordered and (written := rows.skip(row.index, row.id)):
             self._note(written)
         if self._journal is not None:
             self._journal.forget(row.id)  # the program may have ended between its row and that
