@@ -177,9 +177,9 @@ class Run:
             silence=Silence(patience_s(settings.max_wait), settings.timeout),
         )
         way.limits.changed = driver.look_again
-        items = self._problems.rows()
+        problems = self._problems
         feed: AsyncIterator[Sequence[Row | BadRow]] = (
-            at_once(items) if self._problems.at_hand else beside(items)
+            at_once(problems.groups()) if problems.at_hand else beside(problems.rows())
         )
         ticking = asyncio.ensure_future(_tick(watcher))
         try:

@@ -16,7 +16,7 @@ from rise_cli.errors import UsageError
 from rise_cli.history.ids import as_bytes, digest
 from rise_cli.history.rows import Row
 
-_FEWEST, _MOST = 4096, 65536  # rows in a piece: few at first, so that nobody waits long for it
+_FEWEST, _MOST = 4096, 32768  # rows in a piece: few at first, so that nobody waits long for it
 
 Span = tuple[int, int]
 """Where a part of a file begins and ends, in bytes."""

@@ -11,23 +11,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _AHEAD = 64  # items that are read before anybody wants them
-_TOGETHER = 16  # no more: a question may have millions of characters
 
 
-async def at_once(items: Iterable[T]) -> AsyncIterator[Sequence[T]]:
-    """Yield `items`, which are there as soon as they are wanted, some at a time: that is less work for each.
-    Where they end in an error, those before it are yielded first."""
-    some: list[T] = []
-    try:
-        for item in items:
-            some.append(item)
-            if len(some) == _TOGETHER:
-                yield some
-                some = []
-    except Exception:
-        yield some
-        raise
-    yield some
+async def at_once(groups: Iterable[Sequence[T]]) -> AsyncIterator[Sequence[T]]:
+    """Yield groups of items, which are there as soon as they are wanted."""
+    for group in groups:
+        yield group
 
 
 async def beside(items: Iterator[T]) -> AsyncIterator[Sequence[T]]:
