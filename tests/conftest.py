@@ -26,6 +26,11 @@ os.environ["RISE_LOG_FILE"] = str(Path(tempfile.gettempdir()) / "rise-tests" / "
 remember()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for a clock or a process, and leave theirs idle."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: the collector need not look through it again and again."""
     gc.collect()
