@@ -1,6 +1,7 @@
 """Does reconsidering help a real model here? All protocols on the same problems, and what came of it.
 
     uv run python benchmarks/evidence.py [--problems 200] [--turns 4] [--model local:] [--out evidence]
+                                               [--without tried.jsonl]
 
 1. `rise eval` runs every protocol over problems of `sums.py` (or `--file FILE`), every turn, and prints its
    table, the paired differences and its verdicts.
@@ -48,13 +49,15 @@ def main() -> None:
     parser.add_argument("--model", default="local:")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--file", type=Path)
+    parser.add_argument("--without", type=Path, help="a file of problems to leave out")
     parser.add_argument("--out", type=Path, default=Path("evidence"))
     parser.add_argument("--kind", default="number")
     parser.add_argument("--compare", default=",".join(PROTOCOLS))
     parser.add_argument("more", nargs="*", metavar="-- OPTION", help="further options of rise eval")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    problems = given.file or written(given.out / "problems.jsonl", given.problems, given.seed)
+    left_out = asked(given.without) if given.without else set()
+    problems = given.file or written(given.out / "problems.jsonl", given.problems, given.seed, left_out)
     command = [sys.executable, "-m", "rise_cli", "eval", str(problems), "-m", given.model]
     command += ["--turns", str(given.turns), "--compare", f"{given.compare},{BARE}", "-o", str(given.out)]
     command += ["--kind", given.kind, "--seed", str(given.seed), "--no-log", *given.more]
@@ -67,10 +70,15 @@ def main() -> None:
     beside(runs, given.turns)
 
 
-def written(path: Path, count: int, seed: int) -> Path:
-    """The problems as a file."""
-    lines = (json.dumps(problem) + "\n" for problem in sums.problems(count, seed))
-    path.write_text("".join(lines), encoding="utf-8")
+def asked(path: Path) -> set[str]:
+    """The questions of a file."""
+    return {json.loads(line)["question"] for line in path.read_text(encoding="utf-8").splitlines()}
+
+
+def written(path: Path, count: int, seed: int, left_out: set[str]) -> Path:
+    """The problems as a file, without those that are left out: a wording was chosen on them, say."""
+    found = [one for one in sums.problems(count + len(left_out), seed) if one["question"] not in left_out]
+    path.write_text("".join(json.dumps(problem) + "\n" for problem in found[:count]), encoding="utf-8")
     return path
 
 
@@ -94,7 +102,7 @@ def together(runs: dict[str, list[Rollout]]) -> None:
         mean_at_first([runs[name] for name in SAME if name in runs]),
         mean_at_first([runs[BARE.name]]),
     )
-    differences = [ours[key] - bare[key] for key in ours.keys() & bare.keys()]
+    differences = [float(ours[key] - bare[key]) for key in ours.keys() & bare.keys()]
     if len(differences) < 2:
         return
     spread = bootstrap(
