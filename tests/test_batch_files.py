@@ -164,3 +164,14 @@ def test_starting_over_in_vain_loses_no_row_and_no_call(rise: Program) -> None:
         assert len(server.seen) == 4 + 1 + 2 + 3
     assert [row["id"] for row in rows(rise)] == ["p0", "p1"]
     assert not list(rise.folder.glob("*.journal*"))
+
+
+def test_a_run_that_cannot_begin_takes_no_failed_row_out(rise: Program) -> None:
+    write(rise, sums(3))
+    with Loopback([Status(400)]) as server:
+        assert batch(rise, "openai", server, *ONE).code == 4
+        before = (rise.folder / "p.jsonl.rise.jsonl").read_bytes()
+        assert before.count(b"\n") == 3
+        refused = batch(rise, "openai", server, *ONE, "--retry-failed", "--max-cost", "1")
+    assert (refused.code, "price" in refused.err) == (3, True)
+    assert (rise.folder / "p.jsonl.rise.jsonl").read_bytes() == before

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rise_cli.errors import UsageError
-from rise_cli.problems import FORMATS, BadRow, Fields, Row, count, rows
+from rise_cli.problems import FORMATS, BadRow, Fields, Row, count, groups, rows
 from rise_cli.problems.ids import Ids
 
 Write = Callable[..., str]
@@ -647,3 +647,20 @@ def test_reading_holds_next_to_nothing(write: Write) -> None:
         tracemalloc.stop()
     # The file is 11 MB; the table of ids doubles at 16,384 to 0.5 MB, of which half is copied.
     assert peak < 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("p.csv", '"Q{n}","{long}"\n'), ("p.jsonl", '{{"question": "Q{n}", "note": "{long}"}}\n')],
+)
+def test_long_lines_are_not_read_together(write: Write, name: str, line: str) -> None:
+    long = "x" * 1_000_000
+    head = "question,note\n" if name == "p.csv" else ""
+    path = write(head + "".join(line.format(n=n, long=long) for n in range(40)), name)
+    tracemalloc.start()
+    try:
+        assert [len(group) for group in groups(path)] == [1] * 40
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000

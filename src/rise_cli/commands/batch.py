@@ -92,6 +92,7 @@ class Run:
         )
         self._told = 0
         self._ok = self._failed = self._waiting = 0
+        self._at_least = False  # whether there may be more rows than are counted
 
     def go(self, notices: list[str]) -> End:
         """Run it, show and write the summary, and keep it in the log."""
@@ -159,10 +160,10 @@ class Run:
         end = await self._drive(setup, book, way, watcher)
         files.patience_s = GRACE_S if end is End.INTERRUPTED else None
         if isinstance(files.rows, Results):
-            files.rows.learn()
             if end is End.COMPLETE:
                 files.rows.finish()
             self._waiting = files.rows.pending
+            self._at_least = not files.rows.known
         self._ok, self._failed = book.ok, book.failed
         files.complete = end is End.COMPLETE and not book.unread
         return end
@@ -292,7 +293,7 @@ class Run:
 
     def _of(self, done: int) -> str:
         of = "" if self.report.total is None else f" of {self.report.total:,}"
-        return f"{done:,}{of} problems"
+        return f"{'at least ' if self._at_least else ''}{done:,}{of} problems"
 
     def _resumption(self) -> str:
         if self._wish.out == STDIO:

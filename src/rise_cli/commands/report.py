@@ -116,11 +116,11 @@ class Report:
             self._write(self._wish.summary, summary)
 
     def _summary(self) -> dict[str, object]:
-        """Of all rows: those of earlier runs are read again."""
+        """Of all rows: those of earlier runs are read again, unless the run has ended before it knew them."""
         assert self.book is not None  # noqa: S101 - the run is over
         whole = totals = self.book.written
         seconds = time.monotonic() - self._began
-        if self.book.earlier and self._wish.out != STDIO:
+        if self.book.earlier and self.book.known and self._wish.out != STDIO:
             if self.book.earlier > _MANY and not self._wish.quiet:
                 sys.stderr.write(
                     f"rise: adding up {self.book.ok + self.book.failed:,} rows for the summary\n"

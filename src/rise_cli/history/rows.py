@@ -1,7 +1,7 @@
 """Reading the rows of a results file: fast where only their ids are wanted, whole where all is.
 
 A file may hold hundreds of thousands of rows, so neither they nor their ids are kept: `scan` looks at
-one line at a time, and `Ids` keeps 16 bytes for each.
+one line at a time, and what is remembered of each is a few bytes (see `done` and `ids`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ sets, named `hf:` (see `problems.hub`).
 
 Every non-blank line (of a table: every record that is not blank) gives exactly one item, in order: a
 `Row`, or a `BadRow` that says what to do about it. What is wrong with the file as a whole raises
-UsageError. Nothing is held but the line at hand and a digest of each id so far.
+UsageError. Nothing is held but the lines at hand and a digest of each id so far.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rise_cli.problems.source import LONGEST_LINE, STDIN, Stream, lines, opened,
 
 __all__ = ["FORMATS", "LONGEST_LINE", "BadRow", "Fields", "Problems", "Row", "count", "rows"]
 
-_TOGETHER, _LONG = 64, 1 << 16  # records; bytes of a line
+_TOGETHER, _MOST_BYTES = 64, 1 << 16  # of the records that are read together
 
 # Counting reads the whole file; more than this takes seconds. A gzipped byte is several to unpack.
 _CHEAP, _CHEAP_GZIPPED = 256 * 1024 * 1024, 32 * 1024 * 1024
@@ -66,7 +66,7 @@ def groups(
     longest: int = LONGEST_LINE,
 ) -> Iterator[Sequence[Row | BadRow]]:
     """Yield what `rows` yields, some items at a time where they are at hand: that is less work for each.
-    What is held is a few lines, and one of any length. Raises as `rows` does."""
+    They are few, and of 64 KiB together or one of them alone larger. Raises as `rows` does."""
     fields = fields or Fields()
     read, index = Reader(fields).read_all, 0
     with ExitStack() as stack:
@@ -85,20 +85,28 @@ def groups(
 
 
 def _together(records: Iterable[tuple[int, Any]], most: int) -> Iterator[list[tuple[int, Any]]]:
-    """Yield so many records at a time, fewer after a long one; those before an error come first."""
-    some = []
+    """Yield so many records at a time, fewer where they are long; those before an error come first."""
+    some, size = [], 0
     try:
         for record in records:
             some.append(record)
-            if len(some) >= most or (isinstance(record[1], bytes) and len(record[1]) > _LONG):
+            size += _size(record[1])
+            if len(some) >= most or size > _MOST_BYTES:
                 yield some
-                some = []
+                some, size = [], 0
     except UsageError:
         if some:
             yield some
         raise
     if some:
         yield some
+
+
+def _size(raw: Any) -> int:
+    """About the bytes of a record: a line, or by field."""
+    if isinstance(raw, bytes):
+        return len(raw)
+    return len(str(raw))
 
 
 def _as_it_is(content: Content) -> Content:
@@ -147,7 +155,9 @@ class Problems:
         return rows(self.path, self.fields) if self.held is None else iter(self.held)
 
     def groups(self) -> Iterator[Sequence[Row | BadRow]]:
-        return groups(self.path, self.fields) if self.held is None else iter([self.held])
+        if self.held is None:
+            return groups(self.path, self.fields)
+        return (self.held[at : at + _TOGETHER] for at in range(0, len(self.held), _TOGETHER))
 
     def count(self) -> int | None:
         return count(self.path, self.fields) if self.held is None else len(self.held)

@@ -46,12 +46,17 @@ class Book:
 
     @property
     def earlier(self) -> int:
-        """Rows that earlier runs have written; 0 as long as that is not known."""
+        """Rows that earlier runs have written, as far as they are known."""
         return self._out.earlier if isinstance(self._out, Results) else 0
 
     @property
+    def known(self) -> bool:
+        """Whether all of those are."""
+        return not isinstance(self._out, Results) or self._out.known
+
+    @property
     def ok(self) -> int:
-        """Problems with an answer, in rows of all runs."""
+        """Problems with an answer, in rows of all runs, as far as they are known."""
         return self._out.ok if isinstance(self._out, Results) else self.totals.ok
 
     @property
@@ -74,12 +79,23 @@ class Book:
             for item in some:
                 if room is not None:
                     await room()
-                if not isinstance(item, Row):
-                    self._take(item, bad)
-                elif rows is not None and rows.answers(item.id, item.question):
-                    self._pass(rows, item)
+                if isinstance(item, Row):
+                    if rows is None:
+                        yield item
+                        continue
+                    answered = rows.answers(item.id, item.question)
+                    if answered is None:
+                        answered = await _learned(rows, item.id, item.question)
+                    if answered:
+                        self._pass(rows, item)
+                    else:
+                        rows.begin()
+                        yield item
+                elif rows is not None and await _learned(rows, item.name):
+                    self.unread = True
+                    self._note(rows.skip(item.index, item.name))
                 else:
-                    yield item
+                    self._take(item, bad)
             passed += len(some)
             if passed >= _BREATH:
                 passed = 0
@@ -93,11 +109,8 @@ class Book:
             self._journal.forget(row.id)  # the program may have ended between its row and that
 
     def _take(self, item: BadRow, bad: Callable[[BadRow, str], Mapping[str, Any]]) -> None:
-        """Write the row of a bad line, unless it has one."""
+        """Write the row of a bad line."""
         self.unread, name = True, item.name
-        if isinstance(self._out, Results) and name in self._out:
-            self._note(self._out.skip(item.index, name))
-            return
         row = bad(item, name)
         self._to_keep.add(name)
         self.write(row)
@@ -118,6 +131,13 @@ class Book:
                 if name not in self._to_keep:
                     self._journal.forget(name)
             self._to_keep.discard(name)
+
+
+async def _learned(rows: Results, id: str, question: str | None = None) -> bool:  # noqa: A002
+    """Whether a problem has its row. Learning that may take long, and holds nobody up."""
+    while (answered := rows.answers(id, question)) is None:
+        await asyncio.to_thread(rows.learn_more)
+    return answered
 
 
 def _counted(record: Mapping[str, Any]) -> Mapping[str, Any]:

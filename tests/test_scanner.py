@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loopback import Loopback
-from running import Program
+from running import KEYS, Process, Program, at, wait_until
 from test_batch import adding, batch, rows, sums, write
 from test_results import SETTINGS, ids, row, text
 
 from rise_cli.errors import UsageError
-from rise_cli.history.aside import WORTH_IT, Aside
 from rise_cli.history.done import Done, Piece, pieces
 from rise_cli.history.results import Results
 from rise_cli.history.rows import scan
+from rise_cli.history.scanner import WORTH_IT, Scanner
 
 LONG = "x" * (1 << 20)
 
@@ -56,14 +58,14 @@ def here(path: Path, *, retry_failed: bool = False) -> list[Piece]:
 @pytest.mark.parametrize("retry_failed", [False, True])
 def test_the_pieces_are_the_same(mixed: Path, retry_failed: bool) -> None:
     whole = here(mixed, retry_failed=retry_failed)
-    with closing(Aside(mixed, "mixed", mixed.stat().st_size, retry_failed=retry_failed)) as aside:
-        assert list(aside.pieces()) == whole
+    with closing(Scanner(mixed, "mixed", mixed.stat().st_size, retry_failed=retry_failed)) as scanner:
+        assert list(scanner.pieces()) == whole
     assert [piece.lines for piece in whole] == [4096, 5905]
     failed = len(range(0, 10_000, 7))
     assert sum(piece.taken for piece in whole) == 10_001 - retry_failed * failed
     assert sum(piece.failed for piece in whole) == (not retry_failed) * failed
-    turns = [made_with["turns"] for piece in whole for made_with in piece.settings]
-    assert sorted(set(turns)) == [3, 4]
+    # Although every fifth row has settings of its own in memory.
+    assert [[made_with["turns"] for made_with in piece.settings] for piece in whole] == [[3], [3, 4]]
     spans = [span for piece in whole for span in piece.kept]
     with mixed.open("rb") as file:
         kept = b"".join(file.read(end - start) for start, end in spans if file.seek(start) == start)
@@ -74,8 +76,8 @@ def test_a_line_that_is_no_row_comes_after_the_rows_before_it(mixed: Path, tmp_p
     path = tmp_path / "bad.jsonl"
     lines = mixed.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:5000], b'{"no": "row"}\n', *lines[5000:]]))
-    with closing(Aside(path, "bad.jsonl", path.stat().st_size, retry_failed=False)) as aside:
-        coming = aside.pieces()
+    with closing(Scanner(path, "bad.jsonl", path.stat().st_size, retry_failed=False)) as scanner:
+        coming = scanner.pieces()
         assert [next(coming).lines, next(coming).lines] == [4096, 904]
         with pytest.raises(UsageError, match=r"line 5001 of 'bad\.jsonl' is not a"):
             next(coming)
@@ -85,35 +87,74 @@ def test_a_line_that_is_no_row_comes_after_the_rows_before_it(mixed: Path, tmp_p
 def test_where_the_process_ends_before_its_time_the_rows_are_looked_through_here(
     mixed: Path, after: int
 ) -> None:
-    with closing(Aside(mixed, "mixed", mixed.stat().st_size, retry_failed=False)) as aside:
-        coming = aside.pieces()
+    with closing(Scanner(mixed, "mixed", mixed.stat().st_size, retry_failed=False)) as scanner:
+        coming = scanner.pieces()
         found = [next(coming) for _ in range(after)]
-        assert aside.pid is not None
-        os.kill(aside.pid, signal.SIGKILL)
+        assert scanner.pid is not None
+        os.kill(scanner.pid, signal.SIGKILL)
         found.extend(coming)
     assert found == here(mixed)
 
 
+@pytest.mark.parametrize("python", [None, "", "/nowhere/python", "/bin/true"])
 def test_where_no_process_can_be_started_the_rows_are_looked_through_here(
-    mixed: Path, monkeypatch: pytest.MonkeyPatch
+    mixed: Path, monkeypatch: pytest.MonkeyPatch, python: str | None
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with closing(Aside(mixed, "mixed", mixed.stat().st_size, retry_failed=False)) as aside:
-        assert list(aside.pieces()) == here(mixed)
+    monkeypatch.setattr(sys, "executable", python)
+    with closing(Scanner(mixed, "mixed", mixed.stat().st_size, retry_failed=False)) as scanner:
+        assert list(scanner.pieces()) == here(mixed)
 
 
 def test_it_is_told_nothing_but_the_file_and_ends_when_it_is_closed(
     mixed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    aside = Aside(mixed, "mixed", mixed.stat().st_size, retry_failed=False)
-    assert aside.pid is not None
-    os.kill(aside.pid, signal.SIGSTOP)  # so that it cannot have ended by itself
-    assert b"sk-secret" not in Path(f"/proc/{aside.pid}/environ").read_bytes()
-    aside.close()
-    aside.close()
+    scanner = Scanner(mixed, "mixed", mixed.stat().st_size, retry_failed=False)
+    assert scanner.pid is not None
+    os.kill(scanner.pid, signal.SIGSTOP)  # so that it cannot have ended by itself
+    assert b"sk-secret" not in Path(f"/proc/{scanner.pid}/environ").read_bytes()
+    scanner.close()
+    scanner.close()
     with pytest.raises(ProcessLookupError):
-        os.kill(aside.pid, 0)
+        os.kill(scanner.pid, 0)
+
+
+def test_what_an_interpreter_prints_at_its_start_is_no_row(
+    mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that is loaded with every interpreter may print, and a folder in the path may hold it."""
+    loud = tmp_path / "python"
+    loud.write_text(f'#!/bin/sh\necho N.\nexec {sys.executable} "$@"\n')
+    loud.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(loud))
+    with closing(Scanner(mixed, "mixed", mixed.stat().st_size, retry_failed=False)) as scanner:
+        assert list(scanner.pieces()) == here(mixed)
+        assert scanner.pid is not None
+
+
+def test_nothing_is_imported_from_the_current_folder(
+    mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rise_cli").mkdir()
+    for name in ("json.py", "rise_cli/__init__.py"):
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    with closing(Scanner(mixed, "mixed", mixed.stat().st_size, retry_failed=False)) as scanner:
+        assert list(scanner.pieces()) == here(mixed)
+    assert not (tmp_path / "imported").exists()
+
+
+def test_a_wait_in_it_ends_when_it_is_closed(mixed: Path) -> None:
+    scanner = Scanner(mixed, "mixed", mixed.stat().st_size, retry_failed=False)
+    assert scanner.pid is not None
+    os.kill(scanner.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lambda: list(scanner.pieces()))
+        with pytest.raises(TimeoutError):
+            waiting.result(0.1)
+        scanner.close()
+        assert waiting.result(5) == []
 
 
 @given(st.lists(st.integers(0, 300), unique=True), st.lists(st.integers(0, 320)), st.integers(1, 50))
@@ -132,12 +173,25 @@ def test_done_is_a_map_that_takes_pieces_as_it_needs_them(
 
     done = Done(coming())
     place = {number: at // size for at, number in enumerate(rows)}
-    reached = -1
     for number in asked:
-        found = done.get(f"p-{number}")
-        assert (found is not None) == (number in place)
-        reached = max(reached, place.get(number, (len(rows) - 1) // size))
-        assert taken == reached + 1
+        while done.get(f"p-{number}") is None and not done.complete:
+            done.take()
+        assert (done.get(f"p-{number}") is not None) == (number in place)
+        assert taken >= place.get(number, -(-len(rows) // size) - 1) + 1
+    done.take_all()
+    assert taken == -(-len(rows) // size)
+
+
+def test_an_error_is_no_end_of_the_pieces() -> None:
+    def coming() -> Iterator[Piece]:
+        yield from pieces([], retry_failed=False)
+        raise UsageError("these are of other settings")
+
+    done = Done(coming())
+    for _ in range(2):
+        with pytest.raises(UsageError, match="other settings"):
+            done.take_all()
+    assert not done.complete
 
 
 # A whole run over a long file. Its rows are long, so that they are few.
@@ -154,19 +208,27 @@ def long(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_long_file_is_learned_as_problems_are_asked_for(long: Path) -> None:
+def test_a_long_file_is_learned_as_it_is_needed_and_changed_when_something_begins(long: Path) -> None:
     notices: list[str] = []
     with long.open("a", encoding="utf-8") as file:
         file.write('{"schema": "rise.trajectory/1", "id": "torn')
+    before = long.stat().st_size
     with closing(Results(long)) as results:
         results.resume(SETTINGS, notice=notices.append)
-        assert notices == []
-        assert results.answers("p-3", "How many of 3?")
-        assert "p-40" not in results
+        assert (results.answers("p-3", "How many of 3?"), results.known) == (None, False)
+        results.learn_more()
+        assert results.answers("p-3", "How many of 3?") is True
+        with pytest.raises(UsageError, match="answers another question"):
+            results.answers("p-3", "How many of 4?")
+        assert results.answers("p-40") is None
+        results.learn_more()
+        assert (results.answers("p-40"), results.known) == (False, True)
         assert [results.ok, results.failed, results.earlier] == [34, 6, 40]
-        assert len(notices) == 1
-        assert "line 41" in notices[0]
+        assert (notices, long.stat().st_size) == ([], before)
+        results.begin()
+        assert ["line 41" in notice for notice in notices] == [True]
         assert results.append(made(41)) == ["p-41"]
+        assert [results.ok, results.failed, results.earlier] == [35, 6, 40]
     assert ids(long) == [f"p-{number}" for number in (*range(40), 41)]
 
 
@@ -182,8 +244,11 @@ def test_other_settings_take_nothing_from_a_long_file(long: Path) -> None:
     before = long.read_bytes()
     with closing(Results(long)) as results:
         results.resume({**SETTINGS, "turns": 4}, notice=print, retry_failed=True)
+        for _ in range(2):
+            with pytest.raises(UsageError, match="turns"):
+                results.learn_more()
         with pytest.raises(UsageError, match="turns"):
-            results.answers("p-3", "How many of 3?")
+            results.append(made(40))
     assert long.read_bytes() == before
 
 
@@ -207,3 +272,53 @@ def test_a_run_over_a_long_file_goes_on_where_it_stopped(rise: Program) -> None:
         path.write_bytes(whole.replace(b"rise.trajectory/1", b"rise.trajectory/0", 30))
         bad = batch(rise, "openai", server, "--turns", "1", "--ordered")
         assert (bad.code, "line 1 of" in bad.err, len(server.seen)) == (2, True, 38)
+
+
+@pytest.fixture
+def scanning(rise: Program) -> Iterator[tuple[Process, int, Loopback]]:
+    """A run whose second process is stopped: no problem has a row yet that is known. And that process."""
+    write(rise, sums(60))
+    path = rise.folder / "p.jsonl.rise.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(text(made(number, extra={"long": "x" * 9000})) for number in range(4000))
+    assert path.stat().st_size > WORTH_IT
+    with Loopback(adding) as server:
+        process = rise.start("batch", "p.jsonl", *at("openai", server), "--turns", "1", env=KEYS)
+        stopped = None
+        while stopped is None and process.poll() is None:
+            stopped = _scanner_of(process.pid)
+        assert stopped is not None
+        os.kill(stopped, signal.SIGSTOP)
+        with process:
+            yield process, stopped, server
+            process.kill()
+
+
+def _scanner_of(pid: int) -> int | None:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for child in map(int, children):
+        with suppress(OSError):
+            if b"history.scanner" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return child
+    return None
+
+
+def test_ctrl_c_is_heard_while_the_rows_are_learned_and_nothing_is_sent(
+    rise: Program, scanning: tuple[Process, int, Loopback]
+) -> None:
+    process, stopped, server = scanning
+    time.sleep(1)  # long enough for the run to wait; were it shorter, the test would show less
+    process.send_signal(signal.SIGINT)
+    result = rise.wait(process)
+    assert (result.code, "interrupted with at least 0 of 60 problems done" in result.err) == (130, True)
+    assert server.seen == []
+    assert not Path(f"/proc/{stopped}").exists()
+
+
+def test_a_kill_leaves_no_process_and_no_lock(rise: Program, scanning: tuple[Process, int, Loopback]) -> None:
+    process, stopped, _ = scanning
+    process.kill()
+    process.wait()
+    Results(rise.folder / "p.jsonl.rise.jsonl").close()
+    os.kill(stopped, signal.SIGCONT)
+    wait_until(lambda: not Path(f"/proc/{stopped}").exists())
