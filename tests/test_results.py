@@ -290,8 +290,9 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     link.symlink_to(target)
     results = Results(link)
     results.resume(SETTINGS, notice=print, retry_failed=True)
-    assert ids(target) == ["a", "b"]  # as long as nothing has begun
+    assert (ids(target), results.begun) == (["a", "b"], False)
     results.begin()
+    assert results.begun
     results.close()
     assert link.is_symlink()
     assert ids(target) == ["b"]
@@ -502,8 +503,10 @@ def test_a_full_disk_leaves_the_old_file_where_a_new_one_does_not_fit(small_disk
     path.write_text(text(row("a", 0, "failed"), row("b", 1, question="?" * 150_000)))
     results = Results(path)
     results.resume(SETTINGS, notice=print, retry_failed=True)
-    with pytest.raises(RiseError, match="make room on its disk"):
-        results.begin()
+    for attempt in (results.begin, results.begin, lambda: results.append(row("a"))):
+        with pytest.raises(RiseError, match="make room on its disk"):
+            attempt()
+        assert not results.begun
     assert ids(path) == ["a", "b"]
     assert [file.name for file in small_disk.iterdir()] == ["results"]
     results.close()

@@ -25,7 +25,7 @@ from rise_cli.errors import UsageError
 from rise_cli.history.done import Done, Piece, pieces
 from rise_cli.history.results import Results
 from rise_cli.history.rows import scan
-from rise_cli.history.scanner import WORTH_IT, Scanner
+from rise_cli.history.scanner import WORTH_IT, Scanner, ScannerClosed
 
 LONG = "x" * (1 << 20)
 
@@ -154,7 +154,8 @@ def test_a_wait_in_it_ends_when_it_is_closed(mixed: Path) -> None:
         with pytest.raises(TimeoutError):
             waiting.result(0.1)
         scanner.close()
-        assert waiting.result(5) == []
+        with pytest.raises(ScannerClosed):
+            waiting.result(5)
 
 
 @given(st.lists(st.integers(0, 300), unique=True), st.lists(st.integers(0, 320)), st.integers(1, 50))
@@ -272,6 +273,23 @@ def test_a_run_over_a_long_file_goes_on_where_it_stopped(rise: Program) -> None:
         path.write_bytes(whole.replace(b"rise.trajectory/1", b"rise.trajectory/0", 30))
         bad = batch(rise, "openai", server, "--turns", "1", "--ordered")
         assert (bad.code, "line 1 of" in bad.err, len(server.seen)) == (2, True, 38)
+        assert "the run ended" not in other.err + bad.err
+
+
+def test_what_was_not_begun_is_said_again_in_how_to_go_on(rise: Program) -> None:
+    (rise.folder / "o.jsonl").write_text(text(row("p-1", status="failed")), encoding="utf-8")
+    with Loopback(adding) as server:
+        model = at("openai", server)
+        process = rise.start("batch", "-", "-o", "o.jsonl", *model, "--retry-failed", env=KEYS, stdin=True)
+        wait_until(lambda: (rise.folder / "o.jsonl.journal").exists() or process.poll() is not None)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        err = process.stderr.read().decode()
+        with process:
+            process.kill()
+    assert "go on with: rise batch - -o o.jsonl" in err, err
+    assert "--retry-failed" in err
 
 
 @pytest.fixture
@@ -311,6 +329,7 @@ def test_ctrl_c_is_heard_while_the_rows_are_learned_and_nothing_is_sent(
     process.send_signal(signal.SIGINT)
     result = rise.wait(process)
     assert (result.code, "interrupted with at least 0 of 60 problems done" in result.err) == (130, True)
+    assert "no summary" in result.err
     assert server.seen == []
     assert not Path(f"/proc/{stopped}").exists()
 

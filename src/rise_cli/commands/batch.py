@@ -113,7 +113,7 @@ class Run:
                 self.report.tell()
             raise
         self.report.tell()
-        if settings.log:
+        if settings.log and self.report.summary:
             path, out = self._problems.path, str(self._wish.out)
             remember_batch(self._plan, path, out, self.report.summary, ended=end.value, quiet=quiet)
         return end
@@ -205,6 +205,8 @@ class Run:
 
     def _done_by(self, book: Book) -> str:
         """What to say of an error that ended the run, once there are rows."""
+        if not book.known:
+            return ""  # the run never began
         done = book.earlier + book.written.problems
         kept = "" if self._wish.out == STDIO else ", which are kept"
         return f"; the run ended with {self._of(done)} done{kept}" if done else ""
@@ -298,8 +300,12 @@ class Run:
     def _resumption(self) -> str:
         if self._wish.out == STDIO:
             return "name a file with -o to be able to go on after that"
-        again = same_again(sys.argv[1:], known_keys(self._plan.key), begun=not self._is_stale)
+        again = same_again(sys.argv[1:], known_keys(self._plan.key), begun=self._is_begun)
         return f"go on with: {again}"
+
+    @property
+    def _is_begun(self) -> bool:
+        return self.report.book is not None and self.report.book.begun
 
     @property
     def _is_stale(self) -> bool:

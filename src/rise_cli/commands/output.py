@@ -78,7 +78,9 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
             raise
         finally:
             if journal is not None:
-                # An empty one is of no use to anybody.
+                # An empty one is of no use to anybody, nor are empty results of a run that came to nothing.
+                if not files.complete and not len(journal):
+                    results.withdraw()
                 journal.close(complete=files.complete or not len(journal))
 
 

@@ -49,7 +49,7 @@ class Report:
         self.total = total
         self.retries = 0
         self.summary: dict[str, object] = {}
-        """As told; empty where nobody wanted to know."""
+        """As told; empty where nobody wanted to know, or nobody could."""
         self.unwritten = False
         """Whether the summary could not be written where that was wished for."""
         self.way: Way | None = None
@@ -108,6 +108,9 @@ class Report:
 
         if not self._shown and self._wish.summary is None and not self._kept:
             return
+        if self.book is not None and not self.book.known:
+            self._notice("no summary: the run has ended before it was known what is done")
+            return
         summary = self.summary = self._summary()
         if self._shown:
             sys.stderr.write(table(summary))
@@ -116,11 +119,11 @@ class Report:
             self._write(self._wish.summary, summary)
 
     def _summary(self) -> dict[str, object]:
-        """Of all rows: those of earlier runs are read again, unless the run has ended before it knew them."""
+        """Of all rows: those of earlier runs are read again."""
         assert self.book is not None  # noqa: S101 - the run is over
         whole = totals = self.book.written
         seconds = time.monotonic() - self._began
-        if self.book.earlier and self.book.known and self._wish.out != STDIO:
+        if self.book.earlier and self._wish.out != STDIO:
             if self.book.earlier > _MANY and not self._wish.quiet:
                 sys.stderr.write(
                     f"rise: adding up {self.book.ok + self.book.failed:,} rows for the summary\n"

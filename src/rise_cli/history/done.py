@@ -16,6 +16,7 @@ from rise_cli.history.ids import as_bytes, digest
 from rise_cli.history.rows import Row
 
 _FEWEST, _MOST = 4096, 32768  # rows in a piece: few at first, so that nobody waits long for it
+_MOST_BYTES = 64 << 20  # and about so many at most, where rows are long
 _MOST_SETTINGS = 64  # different ones in a piece; more than one file ever has
 
 Span = tuple[int, int]
@@ -50,7 +51,7 @@ def pieces(rows: Iterable[Row], *, retry_failed: bool) -> Iterator[Piece]:
             gathered.lines += 1
             if not (retry_failed and row.failed):
                 gathered.take(row)
-            if gathered.lines == size or len(gathered.settings) == _MOST_SETTINGS:
+            if gathered.lines == size or gathered.is_much:
                 yield gathered.piece()
                 gathered, size = _Gathered(), min(2 * size, _MOST)
     except UsageError:
@@ -67,6 +68,7 @@ class _Gathered:
         self.settings: list[Mapping[str, Any]] = []
         self._last: Mapping[str, Any] | None = None
         self._found: dict[int, int] = {}
+        self._bytes = 0
         self._kept: list[Span] = []
         self._begun = self._reached = -1
 
@@ -75,6 +77,7 @@ class _Gathered:
         self._found.setdefault(digest(name), asked)
         self._taken += 1
         self._failed += failed
+        self._bytes += length
         if settings is not self._last:  # rows that are written alike share them
             self._last = settings
             if settings not in self.settings:
@@ -83,6 +86,10 @@ class _Gathered:
             self._close()
             self._begun = start
         self._reached = start + length
+
+    @property
+    def is_much(self) -> bool:
+        return self._bytes > _MOST_BYTES or len(self.settings) == _MOST_SETTINGS
 
     def piece(self) -> Piece:
         self._close()

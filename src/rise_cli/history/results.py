@@ -56,7 +56,8 @@ class Results:
         self._kept: list[Span] = []  # the parts of the file that stay
         self._notice: Callable[[str], None] = lambda text: None
         self._torn = ""  # what to say of a last line that is
-        self._begun = False
+        self._whole = 0  # bytes of the lines that are not torn
+        self._shaped = False
         self._grown_from = 0
         self._new = 0
         self.ok = self.failed = 0
@@ -70,6 +71,11 @@ class Results:
     @property
     def known(self) -> bool:
         return self._done.complete
+
+    @property
+    def begun(self) -> bool:
+        """Whether what was asked for once, `restart` or `retry_failed`, is done and need not be again."""
+        return self._shaped and not self.stale
 
     @property
     def pending(self) -> int:
@@ -111,13 +117,12 @@ class Results:
         self._notice = notice
         tail = self._file.tail()
         if tail and is_row(tail):
-            self._file.append(b"\n")
-            tail = b""
-        whole = self._file.size - len(tail)
-        if whole < WORTH_IT:
-            found = pieces(self._rows(whole), retry_failed=retry_failed)
+            tail = b""  # it lacks its newline alone
+        self._whole = self._file.size - len(tail)
+        if self._whole < WORTH_IT:
+            found = pieces(self._rows(self._whole), retry_failed=retry_failed)
         else:
-            self._scanner = Scanner(self._file.path, self._file.name, whole, retry_failed=retry_failed)
+            self._scanner = Scanner(self._file.path, self._file.name, self._whole, retry_failed=retry_failed)
             found = self._scanner.pieces()
         self._done = Done(self._learned(found, json.loads(json.dumps(settings)), tail))
         if self._scanner is None:
@@ -130,15 +135,19 @@ class Results:
     def begin(self) -> None:
         """Put the file in shape for new rows: take out what was torn, and what is to be tried again. The
         first `append` does it, if nobody has. Raises RiseError where there is no room for that."""
-        if self._begun:
+        if self._shaped:
             return
         self._done.take_all()
-        self._begun = True
+        if not self.stale:
+            if sum(end - start for start, end in self._kept) < self._whole:
+                self._file.replace(self._file.parts(self._kept))
+            elif self._torn:
+                self._file.cut(self._whole)
+            if self._file.tail():
+                self._file.append(b"\n")
         if self._torn:
-            self._file.cut(self._kept_until())
             self._notice(self._torn)
-        if not self.stale and sum(end - start for start, end in self._kept) < self._file.size:
-            self._file.replace(self._file.parts(self._kept))
+        self._shaped = True
         self._grown_from = self._file.size
 
     def append(self, record: Mapping[str, Any]) -> list[str]:
@@ -211,10 +220,6 @@ class Results:
             self._compare_turns()
         if tail:
             self._torn = self._torn_line(tail, lines + 1)
-
-    def _kept_until(self) -> int:
-        """Where the last whole line ends."""
-        return self._file.size - len(self._file.tail())
 
     def _rows(self, upto: int) -> Iterator[Row]:
         with self._file.read() as file:

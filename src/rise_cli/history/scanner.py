@@ -7,6 +7,7 @@ before its time, the rows are looked through here.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pickle
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import IO
 
@@ -36,10 +37,14 @@ _START = (
 _PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # an interpreter may need them to start
 
 
+class ScannerClosed(Exception):
+    """Nobody wants to know any more."""
+
+
 class Scanner:
     """The other process, at work from the start. To be closed.
 
-    `close` may be called while another thread waits in `pieces`, which then ends.
+    `close` may be called while another thread waits in `pieces`, which then raises `ScannerClosed`.
     """
 
     def __init__(self, path: Path, name: str, upto: int, *, retry_failed: bool) -> None:
@@ -47,14 +52,15 @@ class Scanner:
         self._path, self._name, self._upto, self._retry_failed = path, name, upto, retry_failed
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
-        # A pipe of its own: whatever a module may print when it is loaded goes to stdout.
-        read, write = os.pipe()
-        self._pipe: IO[bytes] = os.fdopen(read, "rb")
-        try:
-            with contextlib.suppress(OSError):
+        self._pipe: IO[bytes] = io.BytesIO()
+        with contextlib.suppress(OSError):
+            # A pipe of its own: whatever a module may print when it is loaded goes to stdout.
+            read, write = os.pipe()
+            self._pipe = os.fdopen(read, "rb")
+            try:
                 self._process = self._started(write)
-        finally:
-            os.close(write)
+            finally:
+                os.close(write)
 
     @property
     def pid(self) -> int | None:
@@ -76,11 +82,12 @@ class Scanner:
                 raise UsageError(got)
             elif got == lines:
                 return
-        if self._closed:
-            return
         with self._path.open("rb", buffering=_BUFFER) as file:
-            again = pieces(scan(file, self._name, self._upto), retry_failed=self._retry_failed)
+            rows = takewhile(lambda _: not self._closed, scan(file, self._name, self._upto))
+            again = pieces(rows, retry_failed=self._retry_failed)
             yield from islice(again, count, None)
+        if self._closed:
+            raise ScannerClosed  # this is no end of the rows
 
     def close(self) -> None:
         """End the process. Calling it twice does no harm."""

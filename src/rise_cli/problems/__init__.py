@@ -66,7 +66,8 @@ def groups(
     longest: int = LONGEST_LINE,
 ) -> Iterator[Sequence[Row | BadRow]]:
     """Yield what `rows` yields, some items at a time where they are at hand: that is less work for each.
-    They are few, and of 64 KiB together or one of them alone larger. Raises as `rows` does."""
+    A group is 64 items, or fewer: it ends with the one that makes it larger than 64 KiB. Raises as `rows`
+    does."""
     fields = fields or Fields()
     read, index = Reader(fields).read_all, 0
     with ExitStack() as stack:

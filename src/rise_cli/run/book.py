@@ -64,6 +64,11 @@ class Book:
         return self._out.failed if isinstance(self._out, Results) else self.totals.failed
 
     @property
+    def begun(self) -> bool:
+        """Whether `--overwrite` and `--retry-failed` are done, and need not be said again."""
+        return not isinstance(self._out, Results) or self._out.begun
+
+    @property
     def stale(self) -> bool:
         """Whether the rows in the file are those of before a run that starts over."""
         return isinstance(self._out, Results) and self._out.stale
@@ -100,6 +105,7 @@ class Book:
             if passed >= _BREATH:
                 passed = 0
                 await asyncio.sleep(0)
+        await _all_learned(rows)  # there may be more rows than problems
 
     def _pass(self, rows: Results, row: Row) -> None:
         """Go past a problem that has its row."""
@@ -138,6 +144,11 @@ async def _learned(rows: Results, id: str, question: str | None = None) -> bool:
     while (answered := rows.answers(id, question)) is None:
         await asyncio.to_thread(rows.learn_more)
     return answered
+
+
+async def _all_learned(rows: Results | None) -> None:
+    while rows is not None and not rows.known:
+        await asyncio.to_thread(rows.learn_more)
 
 
 def _counted(record: Mapping[str, Any]) -> Mapping[str, Any]:
