@@ -72,16 +72,12 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
                     journal.restart()
             results.resume(plan.expected, notice=notice, retry_failed=wish.retry_failed)
             yield files
-        except BaseException:
-            if journal is None or not len(journal):  # it could not begin
-                results.withdraw()
-            raise
         finally:
+            kept = journal is not None and len(journal) > 0
+            if not files.complete and not kept:
+                results.withdraw()  # an empty one is of no use to anybody, nor is an empty journal
             if journal is not None:
-                # An empty one is of no use to anybody, nor are empty results of a run that came to nothing.
-                if not files.complete and not len(journal):
-                    results.withdraw()
-                journal.close(complete=files.complete or not len(journal))
+                journal.close(complete=files.complete or not kept)
 
 
 def _results(name: str, wish: Wish) -> Results:
