@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from rise_cli.core.ending import ending
 from rise_cli.core.unicode import half_width
 
 # What a word counts for. Below the default threshold of 0.9 but for the strongest: models say "high"
@@ -88,6 +89,12 @@ _DENIED = re.compile(r"(?:\bnot|n['’]t|\bnever|不是|没有)[ \t]{0,3}$", re.
 def read_confidence(reply: str) -> float | None:
     """The last confidence that a reply states, from 0 to 1; None if it states none, or one that is
     out of range (`150%`, `-3`, `12/10`). Words count as in `WORDS`."""
+    ended = ending(reply)
+    return _found(reply) if ended is None else ended.confidence
+
+
+def _found(reply: str) -> float | None:
+    """The last confidence, wherever it stands."""
     text = half_width(reply)
     if not text.isascii():
         text = _TENTHS.sub(_percentage, text)

@@ -14,6 +14,7 @@ from collections import deque
 from rise_cli.core.choices import fix_kind, last_letter, named_letter
 from rise_cli.core.confidence import blank_reports, cut_report, read_confidence, without_report
 from rise_cli.core.domain import Kind
+from rise_cli.core.ending import ended_answer
 from rise_cli.core.marks import last_box, marked
 from rise_cli.core.quantities import numbers_in, quantity
 
@@ -32,6 +33,12 @@ def read_answer(reply: str, kind: Kind, choices: tuple[str, ...] = ()) -> str | 
     A mark's content that has no clear number or letter is returned as it is. What a model thinks aloud
     in `<think>` tags counts only if nothing follows it.
     """
+    at_once = ended_answer(reply, kind, choices)
+    return _found(reply, kind, choices) if at_once is None else at_once
+
+
+def _found(reply: str, kind: Kind, choices: tuple[str, ...]) -> str | None:
+    """The answer, wherever it stands."""
     body = after_thinking(reply)
     if kind is Kind.TEXT:
         return without_report(body) or None
