@@ -46,7 +46,7 @@ class Lines:
 
     def append(self, record: Mapping[str, Any]) -> list[str]:
         """Take a finished row. Return the ids of those that are written by now, this one or others."""
-        line = dumps({**record, "turns": []} if self._slim else dict(record)).encode() + b"\n"
+        line = dumps({**record, "turns": []} if self._slim else record).encode() + b"\n"
         if not self._ordered:
             self._write(line)
             return [record["id"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from rise_cli.core.canonical import equal
@@ -81,5 +81,5 @@ def _vote(record: dict[str, Any], was: Trajectory, done: tuple[Done, ...]) -> No
     ended = replace(was.end, winner=winner, votes=votes)
     if was.policy.strict and not ended.has_majority:
         ended = replace(ended, winner=None)
-    record["votes"] = [asdict(recorded_vote(tally)) for tally in votes]
+    record["votes"] = [recorded_vote(tally) for tally in votes]
     record["answer"], record["confidence"], record["correct"] = ended.answer, ended.confidence, None
