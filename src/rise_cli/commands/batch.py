@@ -155,6 +155,7 @@ class Run:
             rounds=method.policy.turns if method.policy.shape is Shape.SINGLE else None,
             max_tokens=self._plan.max_tokens,
             deadline=deadline,
+            listens=False,
         )
         book = self.report.book = Book(files.rows, files.journal, files.room)
         end = await self._drive(setup, book, way, watcher)

@@ -27,16 +27,18 @@ from rise_cli.core.voting import accepted
 
 def missing_calls(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> tuple[Call, ...]:
     """The calls of `turn` that can be made now and are not done yet, by chain. Empty: it is whole."""
-    attempts = tuple(_attempts(policy, problem, done, turn))
+    attempts = _attempts(policy, problem, done, turn)
     if policy.shape is Shape.REFINE:
         # The critiques of all chains first, so that their attempts are read side by side, resumed or not.
-        attempts = tuple(call for call in attempts if call.purpose is Purpose.CRITIQUE) or attempts
-    return attempts or (tuple(_ratings(policy, done, turn)) if policy.rates else ())
+        attempts = [call for call in attempts if call.purpose is Purpose.CRITIQUE] or attempts
+    if not attempts and policy.rates:
+        return tuple(_ratings(policy, done, turn))
+    return tuple(attempts)
 
 
 def most_seen(policy: Policy, turn: int) -> int:
     """How many attempts an attempt of `turn` sees at most."""
-    if turn == 1 or policy.shape in {Shape.INDEPENDENT, Shape.SINGLE}:
+    if turn == 1 or not looks_back(policy.shape):
         return 0
     if policy.shape is Shape.AGGREGATE:
         return min(policy.draw, policy.samples)
@@ -52,7 +54,10 @@ def whole(done: Done) -> bool:
 
 def looks_back(shape: Shape) -> bool:
     """Whether turns of this shape see earlier ones."""
-    return shape not in {Shape.INDEPENDENT, Shape.SINGLE}
+    return shape not in _BLIND
+
+
+_BLIND = frozenset({Shape.INDEPENDENT, Shape.SINGLE})
 
 
 def heard(done: Iterable[Done]) -> list[Place]:
@@ -64,22 +69,24 @@ def _by_a_person(verdict: Verdict) -> bool:
     return verdict.source == "person" and verdict.feedback is not None
 
 
-def _attempts(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> Iterator[Call]:
+def _attempts(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> list[Call]:
     of_turn = [d for d in done if d.call.turn == turn]
-    if any(d.given for d in of_turn):
-        return
-    made = {(d.call.place, d.call.purpose): d for d in of_turn}
+    made = {(d.call.chain, d.call.purpose): d for d in of_turn}
+    calls: list[Call] = []
     for chain in range(1, policy.samples + 1):
-        place = Place(turn, chain)
-        if (place, Purpose.ATTEMPT) in made:
+        if (chain, Purpose.ATTEMPT) in made:
             continue
-        sees = _seen(policy, problem, done, place)
+        sees = _seen(policy, problem, done, Place(turn, chain))
         if policy.shape is not Shape.REFINE or not sees:
-            yield Call(chain, turn, Purpose.ATTEMPT, sees)
-        elif (critique := made.get((place, Purpose.CRITIQUE))) is None:
-            yield Call(chain, turn, Purpose.CRITIQUE, sees)
+            calls.append(Call(chain, turn, Purpose.ATTEMPT, sees))
+        elif (critique := made.get((chain, Purpose.CRITIQUE))) is None:
+            calls.append(Call(chain, turn, Purpose.CRITIQUE, sees))
         else:  # without a usable critique the attempt is made all the same
-            yield Call(chain, turn, Purpose.ATTEMPT, sees, place if whole(critique) else None)
+            usable = critique.call.place if whole(critique) else None
+            calls.append(Call(chain, turn, Purpose.ATTEMPT, sees, usable))
+    if calls and any(d.given for d in of_turn):
+        return []  # it stands for the turn of all chains
+    return calls
 
 
 def _ratings(policy: Policy, done: tuple[Done, ...], turn: int) -> Iterator[Call]:

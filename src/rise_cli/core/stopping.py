@@ -56,10 +56,11 @@ def reason_to_stop(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
     taken = turns_taken(done)
     if taken == 0:
         return None
-    if accepted(done):
-        return StopReason.ACCEPTED
-    if any(d.verdict and d.verdict.enough for d in done):
-        return StopReason.STOPPED
+    if verdicts := [d.verdict for d in done if d.verdict]:
+        if accepted(done):
+            return StopReason.ACCEPTED
+        if any(verdict.enough for verdict in verdicts):
+            return StopReason.STOPPED
     if (cause := _cut_off(done, taken)) is not None:
         return cause
     if taken >= turns_allowed(policy) and not _unanswered(policy, done, taken):
@@ -82,7 +83,7 @@ def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
     """Why the outside world ends the run, judged by the calls of its last turn, and of ratings, which may
     belong to later rounds of one reply."""
     last = [d for d in done if d.call.turn >= turn]
-    if all(map(whole, last)):
+    if not [d for d in last if not whole(d)]:
         return None
     kinds = {d.result.kind for d in last if isinstance(d.result, Failure)}
     if any(isinstance(d.result, Completion) and d.result.finish_reason == "budget" for d in last):

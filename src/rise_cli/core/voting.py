@@ -63,7 +63,7 @@ def rated(done: tuple[Done, ...]) -> tuple[Done, ...]:
     """`done` with every rated attempt as sure as it was rated: a rating takes the place of what the
     attempt stated itself."""
     ratings = {d.call.place: d.rating for d in done if d.call.purpose is Purpose.RATE}
-    if not ratings:
+    if not ratings:  # as most often
         return done
     return tuple(replace(d, attempts=tuple(_rated(a, ratings) for a in d.attempts)) for d in done)
 

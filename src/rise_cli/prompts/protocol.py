@@ -26,9 +26,9 @@ _NEEDED = {
 """The templates of each shape beside `question.md`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Protocol:
-    """A protocol as loaded: its rules, and its templates ready to render.
+    """A protocol as loaded: its rules, and its templates ready to render. Each is equal to itself alone.
 
     `window`, `samples` and `draw` are what the protocol uses where the caller names none. `opening`
     holds (role, template) pairs. A template that the shape has no use for is None.

@@ -80,14 +80,16 @@ class _Seen:
 
     def __init__(self, call: Call, done: tuple[Done, ...]) -> None:
         self._call = call
-        self._attempts = {a.place: a for d in done for a in d.attempts}
-        # Several purposes share a place, and a reply of many rounds has many.
-        self._done = {d.call.place: d for d in done if d.call.purpose is Purpose.ATTEMPT}
-        self._critiques = {
-            d.call.place: d.result.reply
-            for d in done
-            if d.call.purpose is Purpose.CRITIQUE and isinstance(d.result, Completion)
-        }
+        self._attempts: dict[Place, Attempt] = {}
+        self._done: dict[Place, Done] = {}  # several purposes share a place
+        self._critiques: dict[Place, str] = {}
+        for one in done:
+            for attempt in one.attempts:  # a reply of many rounds has many
+                self._attempts[attempt.place] = attempt
+            if one.call.purpose is Purpose.ATTEMPT:
+                self._done[one.call.place] = one
+            elif one.call.purpose is Purpose.CRITIQUE and isinstance(one.result, Completion):
+                self._critiques[one.call.place] = one.result.reply
 
     @property
     def attempts(self) -> list[Attempt]:

@@ -84,19 +84,29 @@ class Folder:
 
 def fill(template: Template | None, values: dict[str, Any]) -> str:
     """Render a template; None is empty. Raises UsageError with its file and line where that fails."""
-    from jinja2 import TemplateError, TemplateSyntaxError
-
     if template is None:
         return ""
     try:
-        # Spaces at the start stay: they may be the indentation of a program, or a column of a table.
-        return _rendered(template, values).lstrip("\n").rstrip()
-    except TemplateSyntaxError as error:
-        raise UsageError(_broken(error)) from None
-    except (TemplateError, *_FAULTS) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        line = next((f"{f.filename!r}, line {f.lineno}" for f in reversed(frames) if _is_template(f)), "")
-        raise UsageError(f"{line or repr(template.filename)}: {error}") from None
+        text = _rendered(template, values)
+    except Exception as error:
+        if (fault := _fault(error, template)) is None:
+            raise
+        raise fault from None
+    # Spaces at the start stay: they may be the indentation of a program, or a column of a table.
+    return text.lstrip("\n").rstrip()
+
+
+def _fault(error: Exception, template: Template) -> UsageError | None:
+    """What to say of an error in a template; None for one that is not its own."""
+    from jinja2 import TemplateError, TemplateSyntaxError  # not in `fill`, which most calls go through twice
+
+    if isinstance(error, TemplateSyntaxError):
+        return UsageError(_broken(error))
+    if not isinstance(error, (TemplateError, *_FAULTS)):
+        return None
+    frames = traceback.extract_tb(error.__traceback__)
+    line = next((f"{f.filename!r}, line {f.lineno}" for f in reversed(frames) if _is_template(f)), "")
+    return UsageError(f"{line or repr(template.filename)}: {error}")
 
 
 def _rendered(template: Template, values: dict[str, Any]) -> str:

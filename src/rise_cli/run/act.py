@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rise_cli.chat import CallKey, Chat, Request
@@ -58,7 +58,7 @@ class Setup:
     `sink` is given every finished call before it is used. `confidence` says where confidences come
     from: `stated` in the reply, `logprob`, `asked` in a call of its own, or `none`. `rounds`: a reply
     holds a whole rollout of so many rounds at most. `max_tokens` bounds one reply, `deadline` is in seconds
-    on the loop's clock.
+    on the loop's clock. `listens` says whether the observer wants replies as they arrive.
     """
 
     render: Render
@@ -71,6 +71,7 @@ class Setup:
     rounds: int | None = None
     max_tokens: int | None = None
     deadline: float | None = None
+    listens: bool = True
 
 
 @dataclass
@@ -81,9 +82,12 @@ class Actor:
     _unread: dict[Place, asyncio.Event] = field(default_factory=dict)
     _fresh: list[Attempt] = field(default_factory=list)
 
-    async def __call__(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Done:
-        if call.purpose is Purpose.ATTEMPT:
-            return await self._attempt(problem, call, done)
+    def __call__(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Coroutine[Any, Any, Done]:
+        made = self._attempt if call.purpose is Purpose.ATTEMPT else self._beside
+        return made(problem, call, done)
+
+    async def _beside(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Done:
+        """A call that is no attempt."""
         self.setup.observer.asked(call)
         result = await self._complete(problem, call, done)
         if isinstance(result, Failure) or result.finish_reason != "stop":
@@ -113,7 +117,7 @@ class Actor:
             self._fresh += attempts
         except asyncio.CancelledError:
             if attempts:
-                attempts = self._join(problem, attempts, self._earlier(done), lambda: False)
+                attempts = self._join_hard(problem, attempts, self._earlier(done), lambda: False)
                 self._fresh += attempts
                 self.setup.sink(Done(call, result, attempts))
             if judging is not None:
@@ -137,18 +141,23 @@ class Actor:
         return done
 
     async def _complete(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Completion | Failure:
-        observer = self.setup.observer
-        request = Request(
-            key=CallKey(problem.key, call.chain, call.turn, call.purpose),
-            messages=self.setup.render(problem, call, done),
-            max_tokens=self.setup.max_tokens,
-            listen=lambda text, reasoning: observer.heard(call, text, reasoning),
-            restart=lambda: observer.restarted(call),
-        )
+        setup = self.setup
+        key = CallKey(problem.key, call.chain, call.turn, call.purpose)
+        messages = setup.render(problem, call, done)
+        if setup.listens:
+            request = Request(
+                key,
+                messages,
+                setup.max_tokens,
+                listen=lambda text, reasoning: setup.observer.heard(call, text, reasoning),
+                restart=lambda: setup.observer.restarted(call),
+            )
+        else:
+            request = Request(key, messages, setup.max_tokens)
         try:
-            if self.setup.deadline is None:
-                return await self.setup.chat.complete(request)
-            return await self._in_time(request, self.setup.deadline)
+            if setup.deadline is None:
+                return await setup.chat.complete(request)
+            return await self._in_time(request, setup.deadline)
         except BudgetExhausted as error:
             return Failure(StopReason.BUDGET, str(error))
         except ProviderError as error:
@@ -172,21 +181,22 @@ class Actor:
     def _read(self, problem: Problem, call: Call, result: Completion) -> tuple[Attempt, ...]:
         """Find the answers and the confidences: one, or one for each round that the reply holds. What
         did not end by itself has neither."""
-        most = self.setup.rounds
-        rounds = [result.reply] if most is None else split_rounds(result.reply, most)
         if result.finish_reason != "stop":
             return (Attempt(call.chain, call.turn, result.reply, None, None, None),)
-        return tuple(
-            Attempt(
-                chain=call.chain,
-                turn=call.turn + later,
-                reply=text,
-                answer=read_answer(text, problem.kind, problem.choices),
-                candidate=None,
-                confidence=self._confidence(text, result),
-                entropy=result.entropy,
-            )
-            for later, text in enumerate(rounds)
+        if self.setup.rounds is None:
+            return (self._read_one(problem, call, result.reply, result, 0),)
+        rounds = split_rounds(result.reply, self.setup.rounds)
+        return tuple(self._read_one(problem, call, text, result, later) for later, text in enumerate(rounds))
+
+    def _read_one(self, problem: Problem, call: Call, text: str, result: Completion, later: int) -> Attempt:
+        return Attempt(
+            chain=call.chain,
+            turn=call.turn + later,
+            reply=text,
+            answer=read_answer(text, problem.kind, problem.choices),
+            candidate=None,
+            confidence=self._confidence(text, result),
+            entropy=result.entropy,
         )
 
     def _confidence(self, text: str, result: Completion) -> float | None:
@@ -202,65 +212,75 @@ class Actor:
         self, problem: Problem, call: Call, attempts: tuple[Attempt, ...], done: tuple[Done, ...]
     ) -> tuple[Attempt, ...]:
         """The attempts with their candidates, decided after the lower chains of the turn."""
-        for place, event in list(self._unread.items()):
-            if place < call.place:
-                await event.wait()
+        if len(self._unread) > 1:
+            for place, event in list(self._unread.items()):
+                if place < call.place:
+                    await event.wait()
         earlier = self._earlier(done)
-        if not self._hard(problem.kind, attempts, earlier):
-            return self._join(problem, attempts, earlier, lambda: False)
+        if (joined := self._join(problem.kind, attempts, earlier, lambda a, b: None)) is not None:
+            return joined
         # Mathematics may take seconds: not on the event loop's thread, and not beyond the deadline.
         late = threading.Event()
         try:
             async with asyncio.timeout_at(self.setup.deadline):
-                return await asyncio.to_thread(self._join, problem, attempts, earlier, late.is_set)
+                return await asyncio.to_thread(self._join_hard, problem, attempts, earlier, late.is_set)
         except TimeoutError:
-            return self._join(problem, attempts, earlier, lambda: True)
+            return self._join_hard(problem, attempts, earlier, lambda: True)
         finally:
             late.set()
 
-    @staticmethod
-    def _hard(kind: Kind, attempts: tuple[Attempt, ...], earlier: dict[Place, str]) -> bool:
-        """Whether some pair of answers cannot be told apart, or to be the same, at once."""
-        others = list(earlier.values())
-        for attempt in attempts:
-            if attempt.answer is not None:
-                if any(equal(attempt.answer, other, kind) is None for other in others):
-                    return True
-                others.append(attempt.answer)
-        return False
-
-    def _join(
+    def _join_hard(
         self,
         problem: Problem,
         attempts: tuple[Attempt, ...],
         earlier: dict[Place, str],
         hurried: Callable[[], bool],
     ) -> tuple[Attempt, ...]:
+        """As `_join`, with algebra where spelling does not tell. Once `hurried`, only what can be told at
+        once counts as equal."""
+
+        def told(answer: str, other: str) -> bool:
+            return not hurried() and self.setup.compare.same(answer, other, problem.kind)
+
+        return self._join(problem.kind, attempts, earlier, told) or ()
+
+    @staticmethod
+    def _join(
+        kind: Kind,
+        attempts: tuple[Attempt, ...],
+        earlier: dict[Place, str],
+        otherwise: Callable[[str, str], bool | None],
+    ) -> tuple[Attempt, ...] | None:
         """Each attempt with the earliest candidate that its answer equals, else a new one of its own.
 
-        Once `hurried`, only what can be told at once counts as equal.
+        Where spelling does not tell, `otherwise` does; None if it does not either.
         """
         founders, joined = dict(earlier), []
         for attempt in attempts:
-            answer, candidate = attempt.answer, None
-            if answer is not None:
-                same = (
-                    p for p, other in founders.items() if self._same(answer, other, problem.kind, hurried)
-                )
-                candidate = next(same, attempt.place)
-                founders.setdefault(candidate, answer)
-            joined.append(replace(attempt, candidate=candidate) if candidate else attempt)
+            answer = attempt.answer
+            if answer is None:
+                joined.append(attempt)
+                continue
+            candidate = attempt.place
+            for place, other in founders.items():
+                same = equal(answer, other, kind)
+                if same is None and (same := otherwise(answer, other)) is None:
+                    return None
+                if same:
+                    candidate = place
+                    break
+            founders.setdefault(candidate, answer)
+            joined.append(_with_candidate(attempt, candidate))
         return tuple(joined)
-
-    def _same(self, answer: str, other: str, kind: Kind, hurried: Callable[[], bool]) -> bool:
-        told = equal(answer, other, kind)
-        return self.setup.compare.same(answer, other, kind) if told is None and not hurried() else bool(told)
 
     def _earlier(self, done: tuple[Done, ...]) -> dict[Place, str]:
         """Each candidate so far with the answer that founded it, earliest first."""
-        attempts = [*(a for d in done for a in d.attempts), *self._fresh]
-        founders = {a.place: a.answer for a in attempts if a.place == a.candidate and a.answer is not None}
-        return dict(sorted(founders.items()))
+        founders: dict[Place, str] = {}
+        for attempts in (*(one.attempts for one in done), self._fresh):
+            for attempt in attempts:
+                if attempt.answer is not None and attempt.candidate == attempt.place:
+                    founders[attempt.place] = attempt.answer
+        return founders if len(founders) < 2 else dict(sorted(founders.items()))
 
     async def _judge(self, judge: Judge, problem: Problem, attempt: Attempt) -> Verdict | None:
         """What the judge says, or None where there is no answer, or no time."""
@@ -272,6 +292,19 @@ class Actor:
         except TimeoutError:
             self.setup.observer.notice("the deadline passed before the answer was judged")
             return None
+
+
+def _with_candidate(attempt: Attempt, candidate: Place) -> Attempt:
+    """As `dataclasses.replace`, which takes ten times as long."""
+    return Attempt(
+        attempt.chain,
+        attempt.turn,
+        attempt.reply,
+        attempt.answer,
+        candidate,
+        attempt.confidence,
+        attempt.entropy,
+    )
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

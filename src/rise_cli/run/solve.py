@@ -31,7 +31,12 @@ async def solve(problem: Problem, policy: Policy, act: Act, done: tuple[Done, ..
             case Ask(calls):
                 if calls[0].purpose in {Purpose.ATTEMPT, Purpose.CRITIQUE}:  # the others count otherwise
                     turn = calls[0].turn
-                done += tuple(await _together([_made(act, problem, call, done) for call in calls]))
+                if (
+                    len(calls) == 1
+                ):  # as most turns have; a task of its own would cost as much as rendering it
+                    done += (await act(problem, calls[0], done),)
+                else:
+                    done += tuple(await _together([_made(act, problem, call, done) for call in calls]))
             case Finish() as end:
                 return Trajectory(problem, policy, rated(done), end)
 
@@ -49,8 +54,6 @@ async def _made(act: Act, problem: Problem, call: Call, done: tuple[Done, ...]) 
 
 async def _together(calls: list[Coroutine[Any, Any, Done]]) -> list[Done]:
     """Run the calls side by side, results in their order; the first error cancels the others."""
-    if len(calls) == 1:  # as most turns have; a task of its own would cost as much as rendering it
-        return [await calls[0]]
     tasks = [asyncio.ensure_future(call) for call in calls]
     try:
         return await asyncio.gather(*tasks)
