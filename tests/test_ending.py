@@ -15,8 +15,8 @@ BEFORE = st.lists(
         [
             "Answer: 7", "The answer is 12.", "answer:", "**Answer:** 3", "答案：5", "#### 9", "\\boxed{4}",
             "\\fbox{2}", "<answer>6</answer>", "<answer>", "<think>", "</think>", "Confidence: 20%",
-            "### Confidence", "I am 90% sure", "confidence:", "with 70% confidence", "八成把握", "A: 1", "```",
-            "x = 3", "\n", " ", "*", "，", "\u3000", "not ",
+            "### Confidence", "I am 90% sure", "confidence:", "with 70% confidence", "八成把握", "A: 1",
+            "```", "x = 3", "\n", " ", "*", "，", "\u3000", "not ",
         ]
     )
     | st.text(max_size=12),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rise_cli.chat import CallKey, Request
-from rise_cli.chat.recording import JournalKey, Recording, Replay, ReplayedVerdicts
+from rise_cli.chat.recording import JournalKey, Recording, Replay, ReplayedVerdicts, _digest
 from rise_cli.compare import Comparer
 from rise_cli.core.confidence import read_confidence
 from rise_cli.core.domain import (
@@ -315,3 +316,17 @@ def test_a_turn_that_was_never_made_ends_the_run(
 ) -> None:
     done = tuple(Done(Call(chain, 1), result) for chain, result in enumerate(results, 1))
     assert reason_to_stop(Policy(samples=len(results)), done) is reason
+
+
+def test_the_name_of_a_call_in_a_journal_stays_what_it_was() -> None:
+    """Or a run that is resumed with a later version would pay again for the calls in its journal."""
+    words = (("system", "Be brief.", False), ("user", "How many? \ud83d é", True), ("assistant", "18", False))
+    messages = tuple(Message(*one) for one in words)
+    expected = blake2b(b"settings", digest_size=16)
+    for role, text, _ in words[:2]:
+        encoded = text.encode(errors="surrogatepass")
+        expected.update(b"\0%s %d\0" % (role.encode(), len(encoded)) + encoded)
+    assert _digest("settings", messages) == expected.hexdigest()
+    assert _digest("settings", messages[:2]) == expected.hexdigest()
+    everything = _digest("settings", messages[:1] + messages[2:])  # none of which is fixed
+    assert everything != _digest("settings", messages[:1])

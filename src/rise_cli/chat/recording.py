@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -149,13 +150,21 @@ class ReplayedVerdicts:
 
 
 def _digest(settings: str, messages: tuple[Message, ...]) -> str:
-    fixed = max((at for at, message in enumerate(messages, 1) if message.fixed), default=len(messages))
-    digest = blake2b(settings.encode(), digest_size=16)
-    for message in messages[:fixed]:
+    for last in range(len(messages), 0, -1):
+        if messages[last - 1].fixed:
+            return _digest_of(settings, messages[:last])
+    return _digest_of(settings, messages)
+
+
+# All turns of a problem share what no turn changes; so many problems are usually under way.
+@lru_cache(maxsize=256)
+def _digest_of(settings: str, messages: tuple[Message, ...]) -> str:
+    parts = [settings.encode()]
+    for message in messages:
         text = message.text.encode(errors="surrogatepass")
-        digest.update(b"\0%s %d\0" % (message.role.encode(), len(text)))
-        digest.update(text)
-    return digest.hexdigest()
+        parts.append(b"\0%s %d\0" % (message.role.encode(), len(text)))
+        parts.append(text)
+    return blake2b(b"".join(parts), digest_size=16).hexdigest()
 
 
 def _find(turns: Sequence[Mapping[str, Any]] | None, key: CallKey) -> Mapping[str, Any] | None:

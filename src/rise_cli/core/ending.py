@@ -13,6 +13,7 @@ an answer line, is left to them.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from rise_cli.core.domain import Kind
@@ -29,6 +30,7 @@ class Ending(NamedTuple):
     confidence: float
 
 
+@lru_cache(maxsize=8)  # of each reply it is asked twice
 def ending(reply: str) -> Ending | None:
     """The last two lines of a reply, None if they are not as they were asked for."""
     start = reply.rfind(_START, max(0, len(reply) - _LONGEST))

@@ -54,12 +54,10 @@ def conclude(policy: Policy, done: tuple[Done, ...], reason: StopReason) -> Fini
 
 def _up_to(policy: Policy, done: tuple[Done, ...], turn: int) -> tuple[Done, ...]:
     """The turns up to `turn` of the chains that there are, with whatever belongs to their attempts."""
-    beyond = [
-        d
-        for d in done
-        if d.call.turn > turn or d.call.chain > policy.samples or d.call.purpose is Purpose.SELECT
-    ]
-    if not beyond:
+    for d in done:
+        if d.call.turn > turn or d.call.chain > policy.samples or d.call.purpose is Purpose.SELECT:
+            break
+    else:
         return done
     places = {d.call.place for d in done if d.call.purpose is Purpose.ATTEMPT and d.call.turn <= turn}
     places |= {a.place for d in done if d.call.place in places for a in d.attempts}

@@ -71,7 +71,7 @@ def _by_a_person(verdict: Verdict) -> bool:
 
 def _attempts(policy: Policy, problem: Problem, done: tuple[Done, ...], turn: int) -> list[Call]:
     of_turn = [d for d in done if d.call.turn == turn]
-    made = {(d.call.chain, d.call.purpose): d for d in of_turn}
+    made = {(d.call.chain, d.call.purpose): d for d in of_turn} if of_turn else {}
     calls: list[Call] = []
     for chain in range(1, policy.samples + 1):
         if (chain, Purpose.ATTEMPT) in made:
@@ -106,13 +106,17 @@ def _seen(policy: Policy, problem: Problem, done: tuple[Done, ...], place: Place
     """Which attempts the call at `place` sees."""
     if place.turn == 1 or not looks_back(policy.shape):
         return ()
-    shown = [d for d in done if d.call.purpose is Purpose.ATTEMPT and d.call.turn < place.turn and whole(d)]
-    kept = heard(shown)
+    shown, mine = [], []
+    for d in done:
+        if d.call.purpose is Purpose.ATTEMPT and d.call.turn < place.turn and whole(d):
+            shown.append(d)
+            if d.call.chain == place.chain or d.given:
+                mine.append(d)
     if policy.shape is Shape.AGGREGATE:
+        kept = heard(shown)
         drawn = _drawn(policy, problem, sorted(d.call.place for d in shown), place)
         return (*(p for p in kept if p not in drawn), *drawn)
-    mine = [d for d in shown if d.call.chain == place.chain or d.given]
-    own = sorted([d.call.place for d in mine])
+    own, kept = sorted([d.call.place for d in mine]), heard(mine)
     if policy.shape is Shape.DECIDE:
         open_ones = _in_question(mine)
         return tuple(p for p in own if p in open_ones or p in kept)

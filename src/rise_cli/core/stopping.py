@@ -42,7 +42,11 @@ from rise_cli.core.voting import accepted, eligible, polled, tally
 
 def turns_taken(done: tuple[Done, ...]) -> int:
     """How many whole turns are behind us, given that no turn is half done."""
-    return max([d.call.turn for d in done if d.call.purpose is Purpose.ATTEMPT], default=0)
+    taken = 0
+    for d in done:
+        if d.call.turn > taken and d.call.purpose is Purpose.ATTEMPT:
+            taken = d.call.turn
+    return taken
 
 
 def turns_allowed(policy: Policy) -> int:
@@ -82,9 +86,12 @@ def _early(policy: Policy, done: tuple[Done, ...]) -> StopReason | None:
 def _cut_off(done: tuple[Done, ...], turn: int) -> StopReason | None:
     """Why the outside world ends the run, judged by the calls of its last turn, and of ratings, which may
     belong to later rounds of one reply."""
-    last = [d for d in done if d.call.turn >= turn]
-    if not [d for d in last if not whole(d)]:
+    for d in done:
+        if d.call.turn >= turn and not whole(d):
+            break
+    else:
         return None
+    last = [d for d in done if d.call.turn >= turn]
     kinds = {d.result.kind for d in last if isinstance(d.result, Failure)}
     if any(isinstance(d.result, Completion) and d.result.finish_reason == "budget" for d in last):
         return StopReason.BUDGET

@@ -53,7 +53,7 @@ def _rejected(attempt: Attempt, done: Done) -> bool:
 
 def polled(vote: Vote, attempts: list[Attempt]) -> list[Attempt]:
     """The attempts that `vote` counts: all of them, or each chain's last or first."""
-    if vote not in {Vote.LAST, Vote.FIRST}:
+    if vote is not Vote.LAST and vote is not Vote.FIRST:
         return attempts
     ordered = attempts if vote is Vote.LAST else attempts[::-1]
     return sorted({a.chain: a for a in ordered}.values(), key=_place)
@@ -62,9 +62,12 @@ def polled(vote: Vote, attempts: list[Attempt]) -> list[Attempt]:
 def rated(done: tuple[Done, ...]) -> tuple[Done, ...]:
     """`done` with every rated attempt as sure as it was rated: a rating takes the place of what the
     attempt stated itself."""
-    ratings = {d.call.place: d.rating for d in done if d.call.purpose is Purpose.RATE}
-    if not ratings:  # as most often
+    for d in done:
+        if d.call.purpose is Purpose.RATE:
+            break
+    else:  # as most often
         return done
+    ratings = {d.call.place: d.rating for d in done if d.call.purpose is Purpose.RATE}
     return tuple(replace(d, attempts=tuple(_rated(a, ratings) for a in d.attempts)) for d in done)
 
 

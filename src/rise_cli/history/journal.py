@@ -39,11 +39,11 @@ _TABLE = """
         row INTEGER PRIMARY KEY, settings TEXT NOT NULL, problem BLOB NOT NULL, chain INTEGER NOT NULL,
         turn INTEGER NOT NULL, purpose TEXT NOT NULL, completion TEXT NOT NULL
     )"""
-_INSERT = "INSERT INTO calls (settings, problem, chain, turn, purpose, completion) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)"
 _BEGUN = ("", b"", 0, 0, "restart", "")  # no call's: those have the purposes of `core.domain`
 
 _Values = tuple[str, bytes, int, int, str, str]
-"""Of one row, in the order of `_INSERT`."""
+"""Of one row, in the order of `_INSERT`, but for its number."""
 
 
 class _Kept(NamedTuple):
@@ -66,6 +66,7 @@ class Journal:
         self._path = path
         # Problem -> the rest of the key -> its row.
         self._rows: dict[str, dict[tuple[str, int, int, str], int]] = {}
+        self._last = 0  # the row that was added last
         self._dropped: list[int] = []
         self._kept: list[_Kept] = []  # and not committed yet
         self._begun: int | None = None  # the row that says that a run has started over
@@ -193,31 +194,28 @@ class Journal:
             "SELECT row, settings, problem, chain, turn, purpose FROM calls ORDER BY row"
         )
         for row, settings, problem, chain, turn, purpose in known:
+            self._last = row
             if purpose == _BEGUN[4]:
                 self._begun = row
                 continue
             rows = self._rows.setdefault(problem.decode(errors="surrogatepass"), {})
             rows[settings, chain, turn, purpose] = row
 
-    def _insert(self, calls: Sequence[_Values]) -> list[int]:
+    def _insert(self, calls: Sequence[_Values]) -> range:
         """Write calls, all or none; return their rows. Those of a run that starts over replace what is
         there."""
+        first, stale = self._last + 1, self._stale
+        rows = [_BEGUN, *calls] if stale else calls
         with place.explained(self._path), self._transaction():
-            begun = None
-            if self._stale:
+            if stale:
                 self._db.execute("DELETE FROM calls")
-                begun = self._row(_BEGUN)
-            rows = [self._row(call) for call in calls]
-        if self._stale:
+            self._db.executemany(_INSERT, [(row, *values) for row, values in enumerate(rows, first)])
+        self._last += len(rows)
+        if stale:
             self._rows.clear()
             self._dropped.clear()
-            self._begun, self._stale = begun, False
-        return rows
-
-    def _row(self, call: _Values) -> int:
-        row = self._db.execute(_INSERT, call).lastrowid
-        assert row is not None  # noqa: S101 - an insert has one
-        return row
+            self._begun, self._stale = first, False
+        return range(first + stale, first + len(rows))
 
     def _note(self, key: JournalKey, row: int) -> None:
         settings, problem, chain, turn, purpose = key

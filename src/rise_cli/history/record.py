@@ -6,7 +6,7 @@ The members are those of `history.format`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -121,18 +121,19 @@ def schema() -> dict[str, object]:
 def total(done: Sequence[Done]) -> RecordedTotal:
     """Return the requests and tokens of `done` in sum; tokens are None if any count is missing."""
     made = [one for one in done if not unmade(one.result) and not one.given]
-    replies = [one.result for one in made if isinstance(one.result, Completion)]
-    usages = [reply.usage for reply in replies if reply.usage]
-    known = (
-        bool(replies) and len(usages) == len(replies) and not any(one.result.lost_attempts for one in made)
-    )
-    sums: dict[str, int | None] = dict.fromkeys(_TOKENS)
-    if known:
-        sums = dict(zip(_TOKENS, map(sum, zip(*map(_tokens, usages), strict=True)), strict=True))
-    purposes: dict[str, int] = {}
+    known, usages, purposes = True, [], dict[str, int]()
     for one in made:
-        purposes[one.call.purpose.value] = purposes.get(one.call.purpose.value, 0) + 1
-    return RecordedTotal(requests=len(made), by_purpose=purposes, **sums)
+        purpose = one.call.purpose.value
+        purposes[purpose] = purposes.get(purpose, 0) + 1
+        if one.result.lost_attempts:
+            known = False
+        elif isinstance(one.result, Completion):
+            usages.append(one.result.usage)
+    counted = [_tokens(usage) for usage in usages if usage]
+    sums: Iterable[int | None] = map(sum, zip(*counted, strict=True))
+    if not known or not counted or len(counted) < len(usages):
+        sums = [None] * len(_TOKENS)
+    return RecordedTotal(requests=len(made), by_purpose=purposes, **dict(zip(_TOKENS, sums, strict=True)))
 
 
 _TOTALS = tuple(field.name for field in fields(RecordedTotal))

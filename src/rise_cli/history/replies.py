@@ -6,7 +6,7 @@ import json
 
 from rise_cli.core.domain import Completion, Usage
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def written(completion: Completion) -> str:

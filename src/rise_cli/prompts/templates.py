@@ -83,9 +83,56 @@ class Folder:
 
 
 def fill(template: Template | None, values: dict[str, Any]) -> str:
-    """Render a template; None is empty. Raises UsageError with its file and line where that fails."""
+    """Render a template; None is empty. Raises UsageError with its file and line where that fails.
+
+    A text that comes again, as for the turns of a problem or for all problems, is made once.
+    """
     if template is None:
         return ""
+    names = _deciding(template)
+    if names is None:
+        return _filled(template, values)
+    facts = [values.get(name, _ABSENT) for name in names]
+    key = (template, *[tuple(fact) if type(fact) is list else fact for fact in facts])
+    text = _texts.get(key)
+    if text is None:
+        text = _filled(template, values)
+        if len(_texts) >= _MOST_TEXTS:
+            _texts.clear()
+        if len(text) <= _LONGEST_TEXT:
+            _texts[key] = text
+    return text
+
+
+_texts: dict[tuple[Any, ...], str] = {}
+_MOST_TEXTS, _LONGEST_TEXT = 512, 4_000
+_ABSENT = object()
+_OF_ONE_CALL = {"reply", "critique", "attempts", "replies"}
+_BY_CHANCE = ("random", "lipsum")
+
+
+@cache
+def _deciding(template: Template) -> tuple[str, ...] | None:
+    """The names of the facts that decide what a template says. None where these are never the same twice,
+    where something else may decide, or where that cannot be told."""
+    from jinja2 import meta
+
+    environment = template.environment
+    if environment.loader is None or template.name is None:
+        return None
+    source, _, _ = environment.loader.get_source(environment, template.name)
+    tree = environment.parse(source)
+    names = meta.find_undeclared_variables(tree)
+    if (
+        names & _OF_ONE_CALL
+        or any(meta.find_referenced_templates(tree))
+        or any(w in source for w in _BY_CHANCE)
+    ):
+        return None
+    return tuple(sorted(names - environment.globals.keys()))
+
+
+def _filled(template: Template, values: dict[str, Any]) -> str:
     try:
         text = _rendered(template, values)
     except Exception as error:
@@ -98,7 +145,10 @@ def fill(template: Template | None, values: dict[str, Any]) -> str:
 
 def _fault(error: Exception, template: Template) -> UsageError | None:
     """What to say of an error in a template; None for one that is not its own."""
-    from jinja2 import TemplateError, TemplateSyntaxError  # not in `fill`, which most calls go through twice
+    from jinja2 import (
+        TemplateError,
+        TemplateSyntaxError,
+    )  # not in `_filled`: looking it up takes as long as rendering
 
     if isinstance(error, TemplateSyntaxError):
         return UsageError(_broken(error))

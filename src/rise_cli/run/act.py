@@ -79,7 +79,8 @@ class Actor:
     """Does the calls of one problem; an instance is the `act` that `solve` wants."""
 
     setup: Setup
-    _unread: dict[Place, asyncio.Event] = field(default_factory=dict)
+    # The attempts that are being made, and what those wait for that are to be read after them.
+    _unread: dict[Place, asyncio.Event | None] = field(default_factory=dict)
     _fresh: list[Attempt] = field(default_factory=list)
 
     def __call__(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Coroutine[Any, Any, Done]:
@@ -101,7 +102,7 @@ class Actor:
         return self._finish(Done(call, result))
 
     async def _attempt(self, problem: Problem, call: Call, done: tuple[Done, ...]) -> Done:
-        self._unread[call.place] = asyncio.Event()
+        self._unread[call.place] = None
         attempts: tuple[Attempt, ...] = ()
         judging: asyncio.Task[Verdict | None] | None = None
         try:
@@ -124,7 +125,8 @@ class Actor:
                 await _ended(judging)
             raise
         finally:
-            self._unread.pop(call.place).set()
+            if (waited_for := self._unread.pop(call.place)) is not None:
+                waited_for.set()
         if judging is None:
             return self._finish(Done(call, result, attempts))
         try:
@@ -212,10 +214,10 @@ class Actor:
         self, problem: Problem, call: Call, attempts: tuple[Attempt, ...], done: tuple[Done, ...]
     ) -> tuple[Attempt, ...]:
         """The attempts with their candidates, decided after the lower chains of the turn."""
-        if len(self._unread) > 1:
-            for place, event in list(self._unread.items()):
-                if place < call.place:
-                    await event.wait()
+        for place in [place for place in self._unread if place < call.place]:
+            if place in self._unread:
+                event = self._unread[place] = self._unread[place] or asyncio.Event()
+                await event.wait()
         earlier = self._earlier(done)
         if (joined := self._join(problem.kind, attempts, earlier, lambda a, b: None)) is not None:
             return joined

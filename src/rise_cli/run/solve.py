@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from rise_cli.core.domain import Ask, Call, Done, Finish, Policy, Problem, Purpose, StopReason, Trajectory
+from rise_cli.core.domain import Ask, Call, Done, Policy, Problem, Purpose, StopReason, Trajectory
 from rise_cli.core.loop import conclude, next_step
 from rise_cli.core.voting import rated
 
@@ -26,19 +26,18 @@ async def solve(problem: Problem, policy: Policy, act: Act, done: tuple[Done, ..
     Raises what `act` raises, after cancelling the calls beside it.
     """
     turn = 1
-    while True:
-        match next_step(policy, problem, done, turn):
-            case Ask(calls):
-                if calls[0].purpose in {Purpose.ATTEMPT, Purpose.CRITIQUE}:  # the others count otherwise
-                    turn = calls[0].turn
-                if (
-                    len(calls) == 1
-                ):  # as most turns have; a task of its own would cost as much as rendering it
-                    done += (await act(problem, calls[0], done),)
-                else:
-                    done += tuple(await _together([_made(act, problem, call, done) for call in calls]))
-            case Finish() as end:
-                return Trajectory(problem, policy, rated(done), end)
+    while isinstance(step := next_step(policy, problem, done, turn), Ask):
+        calls = step.calls
+        if calls[0].purpose in _OF_TURNS:
+            turn = calls[0].turn
+        if len(calls) == 1:  # as most turns have: a task of its own would cost as much as rendering it
+            done += (await act(problem, calls[0], done),)
+        else:
+            done += tuple(await _together([_made(act, problem, call, done) for call in calls]))
+    return Trajectory(problem, policy, rated(done), step)
+
+
+_OF_TURNS = frozenset({Purpose.ATTEMPT, Purpose.CRITIQUE})  # the others count otherwise
 
 
 def cut_short(problem: Problem, policy: Policy, finished: list[Done], reason: StopReason) -> Trajectory:
