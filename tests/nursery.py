@@ -14,6 +14,7 @@ folder and environment, that can be signalled and killed.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import gc
 import importlib
@@ -97,7 +98,8 @@ class Child:
     def send_signal(self, number: int) -> None:
         """Send it to the process alone, if that has not ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it may have ended, and its report be on its way
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)

@@ -106,8 +106,8 @@ def small_disk(rise: Program) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def make_room(disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,size=50m", disk], check=True)
+def make_room(disk: Path, size: str = "50m") -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
 
 
 def wordy(seen: Seen) -> Reply:
@@ -135,6 +135,33 @@ def test_a_disk_that_is_full_loses_nothing(rise: Program, tmp_path: Path, small_
     assert sorted(row["id"] for row in found) == sorted(f"p{n}" for n in range(200))
     assert {row["correct"] for row in found} == {True}
     assert [path.name for path in small_disk.iterdir()] == [OUT]
+
+
+def test_a_disk_without_room_to_begin_costs_no_call(rise: Program, small_disk: Path) -> None:
+    """To try failed rows again, the others are copied first."""
+    write(rise, sums(60))
+    tries: list[Seen] = []
+
+    def once_in_vain(seen: Seen) -> Reply:
+        tries.append(seen)
+        return Reply("") if len(tries) == 1 else wordy(seen)
+
+    with Loopback(once_in_vain) as server:
+        words = ("batch", "p.jsonl", "-o", f"small/{OUT}", *at("openai", server))
+        words = (*words, "--turns", "1", "--concurrency", "4", "--retry-failed")
+        make_room(small_disk)
+        assert rise(*words, env=KEYS).code == 4
+        before = (small_disk / OUT).read_bytes()
+        make_room(small_disk, f"{len(before) * 5 // 3 // 1024}k")
+        full = rise(*words, env=KEYS)
+        assert (full.code, "make room on its disk and run the same command again" in full.err) == (1, True)
+        assert f"{OUT}' cannot be written" in full.err
+        assert len(tries) == 60
+        assert (small_disk / OUT).read_bytes() == before
+        make_room(small_disk)
+        assert rise(*words, env=KEYS).code == 0
+    assert len(tries) == 61
+    assert sorted(row["id"] for row in rows(rise, f"small/{OUT}")) == sorted(f"p{n}" for n in range(60))
 
 
 @pytest.mark.parametrize("earlier", [0, 60], ids=["the journal", "the results"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -117,6 +118,74 @@ def test_it_is_told_nothing_but_the_file_and_ends_when_it_is_closed(
     scanner.close()
     with pytest.raises(ProcessLookupError):
         os.kill(scanner.pid, 0)
+
+
+def test_ctrl_c_in_a_terminal_does_not_reach_it(mixed: Path) -> None:
+    with closing(Scanner(mixed, "mixed", mixed.stat().st_size, retry_failed=False)) as scanner:
+        assert scanner.pid is not None
+        os.kill(scanner.pid, signal.SIGSTOP)
+        assert os.getsid(scanner.pid) == scanner.pid  # a terminal signals the processes of its own session
+        os.kill(scanner.pid, signal.SIGCONT)
+        assert list(scanner.pieces()) == here(mixed)
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from rise_cli.history.scanner import Scanner
+scanner = Scanner(Path(sys.argv[1]), "rows", 1 << 30, retry_failed=False)
+print(scanner.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 1.5], ids=["before it has started", "while it waits for rows"])
+def test_it_ends_with_a_parent_that_is_killed_although_it_has_nothing_to_say(
+    tmp_path: Path, wait_s: float
+) -> None:
+    pipe = tmp_path / "rows.jsonl"
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR)  # so that it can be opened, and no end of the rows comes
+    try:
+        command = [sys.executable, "-c", PARENT, str(pipe)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+            assert parent.stdout is not None
+            pid = int(parent.stdout.readline())
+            time.sleep(wait_s)
+            assert is_running(pid)
+            parent.kill()
+        wait_until(lambda: not is_running(pid))
+    finally:
+        os.close(held)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # whoever adopts it may be slow to take note of its end
+
+
+CUTTING = """#!/bin/bash
+pipe="${{@: -2:1}}"
+eval 'exec {python} "$@" '$pipe'> >(head -c -3 >&'$pipe')'
+"""
+
+
+def test_what_is_cut_off_before_its_end_is_looked_through_here(
+    mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All pieces may have come, and still only the mark at the end says so."""
+    cut = tmp_path / "python"
+    cut.write_text(CUTTING.format(python=sys.executable))
+    cut.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(cut))
+    with closing(Scanner(mixed, "mixed", mixed.stat().st_size, retry_failed=False)) as scanner:
+        received = list(scanner._received())
+    assert [type(one) for one in received] == [Piece, Piece]
+    with closing(Scanner(mixed, "mixed", mixed.stat().st_size, retry_failed=False)) as scanner:
+        assert list(scanner.pieces()) == here(mixed)
 
 
 def test_what_an_interpreter_prints_at_its_start_is_no_row(

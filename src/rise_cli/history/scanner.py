@@ -101,7 +101,8 @@ class Scanner:
         if not sys.executable:
             return None
         places = [entry for entry in sys.path if entry]  # not the current folder: anything may be in there
-        given = [json.dumps(places), self._name, str(self._upto), str(int(self._retry_failed)), str(write)]
+        given = [json.dumps(places), self._name, str(self._upto), str(int(self._retry_failed))]
+        given += [str(write), str(os.getpid())]
         with self._path.open("rb") as file:
             return subprocess.Popen(
                 [sys.executable, "-I", "-c", _START, *given],
@@ -127,8 +128,8 @@ class Scanner:
 def main() -> None:
     """Be the other process: write each piece into the pipe, and in the end the number of lines, or what is
     wrong with one."""
-    name, upto, retry_failed, pipe = sys.argv[2:]
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    name, upto, retry_failed, pipe, parent = sys.argv[2:]
+    threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     lines = 0
     with os.fdopen(int(pipe), "wb") as out, os.fdopen(0, "rb", buffering=_BUFFER) as file:
         last: object
