@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -490,6 +491,30 @@ def test_a_flag_goes_before_the_environment_before_the_project_before_the_user(r
     assert turns(env=env) == 3
     assert turns(env=env | {"RISE_TURNS": "4"}) == 4
     assert turns("--turns", "1", env=env | {"RISE_TURNS": "4"}) == 1
+
+
+# Protocols of one's own
+
+
+def test_a_protocol_that_changes_or_goes_away_meanwhile_was_what_it_was(rise: Program) -> None:
+    mine = rise.folder / "mine"
+    assert rise("prompts", "copy", "introspect", "mine").code == 0
+    taken = []
+    for change in (lambda: None, lambda: (mine / "revise.md").write_text("?"), lambda: shutil.rmtree(mine)):
+        with Loopback([replace(SURE, delay_s=0.5)]) as server:
+            words = ("ask", QUESTION, *at("openai", server), "--turns", "1", "--prompt", "./mine", "--json")
+            process = rise.start(*words, env=KEYS)
+            wait_until(lambda seen=server.seen: bool(seen))  # type: ignore[misc]
+            change()
+            taken.append(rise.wait(process, KEYS))
+        if mine.exists():
+            assert rise("prompts", "copy", "introspect", "again").code == 0
+            shutil.rmtree(mine)
+            (rise.folder / "again").rename(mine)
+    assert [result.code for result in taken] == [0, 0, 0], taken[-1].err
+    called = {json.loads(result.out)["settings"]["protocol"] for result in taken}
+    assert len(called) == 1
+    assert re.fullmatch(r"mine@[0-9a-f]{12}", called.pop())
 
 
 # What is loaded

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jinja2 import Template
 
-from rise_cli.prompts import templates
+from rise_cli.prompts import load, names, templates
 from rise_cli.prompts.templates import Folder, fill
 
 FACTS: dict[str, Any] = {
@@ -53,16 +53,50 @@ def test_every_fact_makes_another_text_where_it_is_used(tmp_path: Path) -> None:
         assert fill(one, FACTS) == f"{value}."
 
 
-@pytest.mark.parametrize("chance", ["{{ range(99999) | random }}", "{{ lipsum(n=3) }}"])
+@pytest.mark.parametrize(
+    "chance",
+    [
+        "{{ range(99999) | random }}",
+        "{{ lipsum(n=3) }}",
+        "{{ [range(99999) | list] | map('ran' ~ 'dom') | first }}",
+    ],
+)
 def test_chance_falls_every_time(tmp_path: Path, chance: str) -> None:
     one = template(tmp_path, chance)
     assert len({fill(one, FACTS) for _ in range(5)}) > 1
 
 
-def test_what_is_included_may_use_other_facts(tmp_path: Path) -> None:
-    one = template(tmp_path, "{% include 'two.md' %} {{ question }}", two="{{ answer }}")
-    assert fill(one, FACTS) == "18 How many?"
-    assert fill(one, {**FACTS, "answer": "19"}) == "19 How many?"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% include 'two.md' %}",
+        "{% include ['two.md', 'three.md'] %}",
+        "{% include 'two' ~ '.md' %}",
+        "{% include ('two.md' if not rejected else 'three.md') %}",
+        "{% set file = 'two.md' %}{% include file %}",
+        "{% extends 'two' ~ '.md' %}",
+        "{% import 'macros' ~ '.md' as other with context %}{{ other.say() }}",
+        "{% from ('macros.md') import say with context %}{{ say() }}",
+    ],
+)
+def test_what_is_included_may_use_other_facts(tmp_path: Path, text: str) -> None:
+    macros = "{% macro say() %}{{ answer }}{% endmacro %}"
+    one = template(tmp_path, text, two="{{ answer }}", three="no", macros=macros)
+    assert fill(one, FACTS) == "18"
+    assert fill(one, {**FACTS, "answer": "19"}) == "19"
+
+
+@pytest.mark.parametrize("name", names())
+def test_shipped_templates_say_what_they_say_when_made_anew(name: str) -> None:
+    """Also after the rehearsal, which has filled them with facts of its own."""
+    protocol = load(name)
+    made = [one for one in vars(protocol).values() if isinstance(one, Template)]
+    assert made
+    for question, answer in (("How many?", "1"), ("How few?", "2"), ("How many?", "3")):
+        facts = {**FACTS, "question": question, "answer": answer, "replies": ["a", answer]}
+        facts["attempts"] = [FACTS | {"answer": answer}]
+        for one in made:
+            assert fill(one, facts) == templates._filled(one, facts)
 
 
 def test_two_templates_of_one_name_are_two(tmp_path: Path) -> None:

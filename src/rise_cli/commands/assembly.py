@@ -46,11 +46,12 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Method:
-    """What is asked and by which rules: the protocol with its words, and the policy. `kind` is that of
-    the answers, as far as it is known without the question. `calibration` is where the policy's breakpoints
-    come from, if there are any."""
+    """What is asked and by which rules: the protocol with its words, and the policy. `called` is what a
+    record calls the protocol. `kind` is that of the answers, as far as it is known without the question.
+    `calibration` is where the policy's breakpoints come from, if there are any."""
 
     protocol: Protocol
+    called: str
     role: str | None
     policy: Policy
     kind: Kind
@@ -103,7 +104,8 @@ def method(resolved: Resolved) -> Method:
         breakpoints=calibration.breakpoints if calibration else (),
     )
     _check_rules(policy, settings)
-    return Method(protocol, role.text if role else None, policy, kind, calibration)
+    called = _called(protocol, settings)
+    return Method(protocol, called, role.text if role else None, policy, kind, calibration)
 
 
 def _calibration(settings: Settings) -> Calibration | None:
@@ -228,7 +230,7 @@ def recorded_settings(resolved: Resolved, method: Method, model: str, key: str |
         # Another folder may have another file of that name.
         public["role"] = str(Path(resolved.settings.role).expanduser().absolute())
     recorded: dict[str, object] = {
-        "protocol": _protocol_of(resolved.settings, method),
+        "protocol": method.called,
         **public,
         "model": model,
         "turns": policy.turns,
@@ -242,10 +244,13 @@ def recorded_settings(resolved: Resolved, method: Method, model: str, key: str |
     return as_json(recorded)  # type: ignore[no-any-return]
 
 
-def _protocol_of(settings: Settings, method: Method) -> str:
-    """The name of a shipped protocol; of a folder of one's own, its name and which version it was."""
-    name = method.protocol.name
-    return name if settings.prompt in names() else f"{name}@{_digest_of(method.protocol.folder)}"
+def _called(protocol: Protocol, settings: Settings) -> str:
+    """The name of a shipped protocol; of a folder of one's own, its name and which version it was.
+
+    To be asked when it has just been loaded: the folder may change, or go away, before a record is made.
+    """
+    shipped = settings.prompt in names()
+    return protocol.name if shipped else f"{protocol.name}@{_digest_of(protocol.folder)}"
 
 
 def _digest_of(folder: Path) -> str:

@@ -11,7 +11,7 @@ from rise_cli.errors import UsageError
 from rise_cli.prompts.folder import home, read_text
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template, TemplateSyntaxError
+    from jinja2 import Environment, Template, TemplateSyntaxError, nodes
 
 # What a template can bring about beside jinja2's own errors. A file that includes itself is a
 # RecursionError, which is a RuntimeError.
@@ -108,7 +108,34 @@ _texts: dict[tuple[Any, ...], str] = {}
 _MOST_TEXTS, _LONGEST_TEXT = 512, 4_000
 _ABSENT = object()
 _OF_ONE_CALL = {"reply", "critique", "attempts", "replies"}
-_BY_CHANCE = ("random", "lipsum")
+# Filters that make the same of the same; others may draw lots, or call one that does.
+_STEADY = {
+    "capitalize",
+    "d",
+    "default",
+    "e",
+    "escape",
+    "first",
+    "indent",
+    "int",
+    "float",
+    "join",
+    "last",
+    "length",
+}
+_STEADY |= {
+    "list",
+    "lower",
+    "replace",
+    "round",
+    "sort",
+    "string",
+    "title",
+    "trim",
+    "truncate",
+    "upper",
+    "wordwrap",
+}
 
 
 @cache
@@ -123,13 +150,16 @@ def _deciding(template: Template) -> tuple[str, ...] | None:
     source, _, _ = environment.loader.get_source(environment, template.name)
     tree = environment.parse(source)
     names = meta.find_undeclared_variables(tree)
-    if (
-        names & _OF_ONE_CALL
-        or any(meta.find_referenced_templates(tree))
-        or any(w in source for w in _BY_CHANCE)
-    ):
-        return None
-    return tuple(sorted(names - environment.globals.keys()))
+    return None if names & _OF_ONE_CALL or not _is_steady(tree) else tuple(sorted(names))
+
+
+def _is_steady(tree: nodes.Template) -> bool:
+    """Whether nothing but facts decides: no other file, and no call of anything but well-known filters."""
+    from jinja2 import nodes
+
+    elsewhere = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.Call)
+    filters = {one.name for one in tree.find_all(nodes.Filter)}
+    return filters <= _STEADY and next(tree.find_all(elsewhere), None) is None
 
 
 def _filled(template: Template, values: dict[str, Any]) -> str:
