@@ -110,32 +110,9 @@ _ABSENT = object()
 _OF_ONE_CALL = {"reply", "critique", "attempts", "replies"}
 # Filters that make the same of the same; others may draw lots, or call one that does.
 _STEADY = {
-    "capitalize",
-    "d",
-    "default",
-    "e",
-    "escape",
-    "first",
-    "indent",
-    "int",
-    "float",
-    "join",
-    "last",
-    "length",
-}
-_STEADY |= {
-    "list",
-    "lower",
-    "replace",
-    "round",
-    "sort",
-    "string",
-    "title",
-    "trim",
-    "truncate",
-    "upper",
-    "wordwrap",
-}
+    "capitalize", "d", "default", "e", "escape", "first", "float", "indent", "int", "join", "last", "length",
+    "list", "lower", "replace", "round", "sort", "string", "title", "trim", "truncate", "upper", "wordwrap",
+}  # fmt: skip
 
 
 @cache
