@@ -9,13 +9,13 @@ import re
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from disks import resize, small
 from loopback import Loopback, Reply, Seen, Status
 from running import KEYS, Program, at, wait_until
 from test_batch import rows, sums, turns_of, write
@@ -94,20 +94,9 @@ def test_20_kills_lose_nothing_and_pay_for_nothing_twice(rise: Program, tmp_path
 
 @pytest.fixture
 def small_disk(rise: Program) -> Iterator[Path]:
-    """A folder `small` on a disk of its own, with 200 KiB of room; `make_room` gives it more."""
-    folder = rise.folder / "small"
-    folder.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=200k", "none", folder], capture_output=True, check=False
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip("nobody but root may mount a disk")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-def make_room(disk: Path, size: str = "50m") -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
+    """A folder `small` on a disk of its own, with 200 KiB of room."""
+    with small(rise.folder / "small", "200k") as folder:
+        yield folder
 
 
 def wordy(seen: Seen) -> Reply:
@@ -126,7 +115,7 @@ def test_a_disk_that_is_full_loses_nothing(rise: Program, tmp_path: Path, small_
         before, known = len(server.seen), kept(small_disk, tmp_path / "copy")
         assert before < 400
         assert known
-        make_room(small_disk)
+        resize(small_disk)
         assert rise(*words, env=KEYS).code == 0
         calls = [asked(seen) for seen in server.seen]
     assert not known & set(calls[before:])
@@ -149,16 +138,16 @@ def test_a_disk_without_room_to_begin_costs_no_call(rise: Program, small_disk: P
     with Loopback(once_in_vain) as server:
         words = ("batch", "p.jsonl", "-o", f"small/{OUT}", *at("openai", server))
         words = (*words, "--turns", "1", "--concurrency", "4", "--retry-failed")
-        make_room(small_disk)
+        resize(small_disk)
         assert rise(*words, env=KEYS).code == 4
         before = (small_disk / OUT).read_bytes()
-        make_room(small_disk, f"{len(before) * 5 // 3 // 1024}k")
+        resize(small_disk, f"{len(before) * 5 // 3 // 1024}k")
         full = rise(*words, env=KEYS)
         assert (full.code, "make room on its disk and run the same command again" in full.err) == (1, True)
         assert f"{OUT}' cannot be written" in full.err
         assert len(tries) == 60
         assert (small_disk / OUT).read_bytes() == before
-        make_room(small_disk)
+        resize(small_disk)
         assert rise(*words, env=KEYS).code == 0
     assert len(tries) == 61
     assert sorted(row["id"] for row in rows(rise, f"small/{OUT}")) == sorted(f"p{n}" for n in range(60))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disks import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -462,17 +463,8 @@ def test_a_kill_neither_loses_nor_doubles_a_row(path: Path, opened: Any) -> None
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of a quarter of a megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("only root can mount a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with small(tmp_path / "disk", "256k") as disk:
+        yield disk
 
 
 def fill(results: Results, start: int) -> int:

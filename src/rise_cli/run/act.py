@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rise_cli.chat import CallKey, Chat, Request
-from rise_cli.core.canonical import equal
 from rise_cli.core.confidence import read_confidence
 from rise_cli.core.domain import (
     Attempt,
@@ -36,6 +35,7 @@ from rise_cli.core.extract import read_answer
 from rise_cli.core.rounds import split_rounds
 from rise_cli.core.selecting import read_selection
 from rise_cli.errors import BudgetExhausted, ProviderError, RiseError
+from rise_cli.run.joining import join
 from rise_cli.run.observe import Observer
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class Actor:
                 event = self._unread[place] = self._unread[place] or asyncio.Event()
                 await event.wait()
         earlier = self._earlier(done)
-        if (joined := self._join(problem.kind, attempts, earlier, lambda a, b: None)) is not None:
+        if (joined := join(problem.kind, attempts, earlier, lambda a, b: None)) is not None:
             return joined
         # Mathematics may take seconds: not on the event loop's thread, and not beyond the deadline.
         late = threading.Event()
@@ -238,42 +238,13 @@ class Actor:
         earlier: dict[Place, str],
         hurried: Callable[[], bool],
     ) -> tuple[Attempt, ...]:
-        """As `_join`, with algebra where spelling does not tell. Once `hurried`, only what can be told at
+        """As `join`, with algebra where spelling does not tell. Once `hurried`, only what can be told at
         once counts as equal."""
 
         def told(answer: str, other: str) -> bool:
             return not hurried() and self.setup.compare.same(answer, other, problem.kind)
 
-        return self._join(problem.kind, attempts, earlier, told) or ()
-
-    @staticmethod
-    def _join(
-        kind: Kind,
-        attempts: tuple[Attempt, ...],
-        earlier: dict[Place, str],
-        otherwise: Callable[[str, str], bool | None],
-    ) -> tuple[Attempt, ...] | None:
-        """Each attempt with the earliest candidate that its answer equals, else a new one of its own.
-
-        Where spelling does not tell, `otherwise` does; None if it does not either.
-        """
-        founders, joined = dict(earlier), []
-        for attempt in attempts:
-            answer = attempt.answer
-            if answer is None:
-                joined.append(attempt)
-                continue
-            candidate = attempt.place
-            for place, other in founders.items():
-                same = equal(answer, other, kind)
-                if same is None and (same := otherwise(answer, other)) is None:
-                    return None
-                if same:
-                    candidate = place
-                    break
-            founders.setdefault(candidate, answer)
-            joined.append(_with_candidate(attempt, candidate))
-        return tuple(joined)
+        return join(problem.kind, attempts, earlier, told) or ()
 
     def _earlier(self, done: tuple[Done, ...]) -> dict[Place, str]:
         """Each candidate so far with the answer that founded it, earliest first."""
@@ -294,19 +265,6 @@ class Actor:
         except TimeoutError:
             self.setup.observer.notice("the deadline passed before the answer was judged")
             return None
-
-
-def _with_candidate(attempt: Attempt, candidate: Place) -> Attempt:
-    """As `dataclasses.replace`, which takes ten times as long."""
-    return Attempt(
-        attempt.chain,
-        attempt.turn,
-        attempt.reply,
-        attempt.answer,
-        candidate,
-        attempt.confidence,
-        attempt.entropy,
-    )
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

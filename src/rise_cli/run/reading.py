@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from rise_cli.core.canonical import equal
 from rise_cli.core.choices import fix_kind
 from rise_cli.core.domain import Attempt, Done, Kind, Place, Purpose, Trajectory, Vote
 from rise_cli.core.extract import read_answer
@@ -14,6 +13,7 @@ from rise_cli.core.voting import elect
 from rise_cli.history.record import recorded_vote
 from rise_cli.history.restore import to_trajectory
 from rise_cli.run.act import Compare
+from rise_cli.run.joining import join
 
 
 def read_again(record: dict[str, Any], kind: Kind, compare: Compare) -> Kind:
@@ -47,17 +47,12 @@ def _attempts(
     was: Trajectory, kind: Kind, choices: tuple[str, ...], compare: Compare
 ) -> dict[Place, Attempt]:
     """Every attempt as it reads now, with the earliest one that it equals."""
-    found: dict[Place, Attempt] = {}
-    founders: dict[Place, str] = {}
-    for attempt in sorted(_ended(was.done), key=lambda a: a.place):
-        answer = read_answer(attempt.reply, kind, choices)
-        candidate = None
-        if answer is not None:
-            equals = (at for at, other in founders.items() if _same(answer, other, kind, compare))
-            candidate = next(equals, attempt.place)
-            founders.setdefault(candidate, answer)
-        found[attempt.place] = replace(attempt, answer=answer, candidate=candidate)
-    return found
+    read = [
+        replace(one, answer=read_answer(one.reply, kind, choices), candidate=None)
+        for one in sorted(_ended(was.done), key=lambda a: a.place)
+    ]
+    joined = join(kind, read, {}, lambda a, b: compare.same(a, b, kind)) or ()
+    return {attempt.place: attempt for attempt in joined}
 
 
 def _ended(done: tuple[Done, ...]) -> Iterator[Attempt]:
@@ -65,11 +60,6 @@ def _ended(done: tuple[Done, ...]) -> Iterator[Attempt]:
     for one in done:
         if one.call.purpose is Purpose.ATTEMPT and getattr(one.result, "finish_reason", "") == "stop":
             yield from one.attempts
-
-
-def _same(a: str, b: str, kind: Kind, compare: Compare) -> bool:
-    told = equal(a, b, kind)
-    return compare.same(a, b, kind) if told is None else told
 
 
 def _vote(record: dict[str, Any], was: Trajectory, done: tuple[Done, ...]) -> None:
