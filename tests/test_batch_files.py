@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from loopback import Loopback, Reply, Seen, Status
 from running import Program
 from test_batch import adding, batch, rows, sums, write
@@ -12,6 +13,7 @@ from rise_cli.core.domain import Completion
 from rise_cli.history.journal import Journal
 
 ONE = ("--turns", "1")
+NUMBER = (*ONE, "--kind", "number")
 
 
 def ids(rise: Program, name: str = "p.jsonl.rise.jsonl") -> list[str]:
@@ -79,6 +81,88 @@ def test_an_edited_problem_is_no_finished_one(rise: Program) -> None:
     assert result.code == 2
     assert "answers another question" in result.err
     assert rows(rise) == before
+
+
+def test_other_material_makes_another_problem(rise: Program) -> None:
+    (sum_,) = sums(1)
+    with Loopback(adding) as server:
+        for context, code in (("A page.", 0), ("A page.", 0), ("Another page.", 2), (None, 2)):
+            write(rise, [{**sum_, "context": context}])
+            assert batch(rise, "openai", server, *ONE).code == code
+        assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--slim",), ("--ordered",)])
+def test_a_corrected_reference_grades_its_row_again_and_asks_nobody(
+    rise: Program, more: tuple[str, ...]
+) -> None:
+    problems = sums(5)
+    with Loopback(lambda seen: Reply("I give up.") if " 4 plus" in seen.text else adding(seen)) as server:
+
+        def accuracy(answers: dict[int, object]) -> tuple[int, int, float]:
+            given = [{**one, "answer": answers.get(n, one["answer"])} for n, one in enumerate(problems)]
+            write(rise, given)
+            result = batch(rise, "openai", server, *NUMBER, *more, "--summary", "s.json")
+            told.append("references have changed" in result.err)
+            summary = json.loads((rise.folder / "s.json").read_text())
+            return summary["correct"], summary["scored"], result.code
+
+        told: list[bool] = []
+        assert accuracy({1: 99, 2: "98", 3: None}) == (1, 4, 4)
+        before = [row["answer"] for row in sorted(rows(rise), key=lambda row: row["index"])]
+        assert accuracy({1: 2, 2: "98", 4: None}) == (3, 4, 4)  # one mended, one got its own, one lost it
+        assert accuracy({1: 2, 2: "98", 4: None}) == (3, 4, 4)
+        asked = len(server.seen)
+        assert accuracy({2: "3.0"}) == (4, 5, 4)
+        assert (told, asked) == ([False, True, False, True], 5)
+        assert len(server.seen) == asked
+    found = sorted(rows(rise), key=lambda row: row["index"])
+    assert [row["answer"] for row in found] == before
+    assert [row["reference"] for row in found] == ["1", "2", "3.0", "4", "5"]
+    assert [row["correct"] for row in found] == [True] * 4 + [False]
+    rewards = [[(turn["reward"], turn["verdict"]) for turn in row["turns"]] for row in found]
+    assert rewards == [[]] * 5 if more == ("--slim",) else [[(1.0, "reference")]] * 4 + [[(None, None)]]
+
+
+def test_what_a_check_said_stays_when_a_reference_is_corrected(rise: Program) -> None:
+    (sum_,) = sums(1)
+    with Loopback(adding) as server:
+        for answer in (7, 1):
+            write(rise, [{**sum_, "answer": answer}])
+            assert batch(rise, "openai", server, *ONE, "--check", "true").code == 0
+    (row,) = rows(rise)
+    assert (row["reference"], row["correct"]) == ("1", True)
+    assert (row["turns"][0]["reward"], row["turns"][0]["verdict"]) == (1.0, "check")
+
+
+def test_a_run_that_is_not_over_says_what_it_will_grade_again(rise: Program) -> None:
+    write(rise, sums(1))
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE).code == 0
+        write(rise, [{**sums(1)[0], "answer": 5}, sums(2)[1]])
+        result = batch(rise, "openai", server, *ONE, "--max-tokens-total", "1")
+        assert (result.code, "will be graded again in the end" in result.err) == (5, True)
+        assert rows(rise)[0]["correct"] is True
+        assert batch(rise, "openai", server, *ONE).code == 0
+    assert [row["correct"] for row in rows(rise)] == [False, True]
+
+
+def test_rows_of_no_line_stay_and_count_nowhere(rise: Program) -> None:
+    more = (*NUMBER, "--summary", "s.json")
+    with Loopback(lambda seen: Reply("I give up.") if " 3 plus" in seen.text else adding(seen)) as server:
+        write(rise, sums(4))
+        assert batch(rise, "openai", server, *more).code == 4
+        write(rise, [sums(6)[n] for n in (5, 4, 0)])
+        result = batch(rise, "openai", server, *more)
+        summary = json.loads((rise.folder / "s.json").read_text())
+        write(rise, sums(6))
+        whole = batch(rise, "openai", server, *more)
+        assert len(server.seen) == 6
+    assert result.code == 0  # the row that failed is not of this input
+    assert "3 rows of 'p.jsonl.rise.jsonl' belong to no line of 'p.jsonl'" in result.err
+    assert (summary["problems"], summary["ok"], summary["correct"], summary["strangers"]) == (3, 3, 3, 3)
+    assert (whole.code, "belong to no line" in whole.err) == (4, False)
+    assert sorted(ids(rise)) == [f"p{n}" for n in range(6)]
 
 
 def test_no_file_is_read_and_written_at_once(rise: Program) -> None:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rise_cli.errors import RiseError, UsageError
-from rise_cli.history.ids import Ids, as_bytes
+from rise_cli.history.ids import Ids, as_bytes, posed
 from rise_cli.history.lines import Lines
 from rise_cli.history.record import dumps
 from rise_cli.history.results import Results
@@ -48,8 +48,12 @@ def ids(path: Path) -> list[str]:
     return [json.loads(line)["id"] for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def ungraded(record: dict[str, Any], reference: str | None) -> None:
+    raise AssertionError(f"{record['id']} was to be held against {reference}")
+
+
 def has(results: Results, id: str) -> bool:  # noqa: A002
-    answered = results.answers(id)
+    answered = results.has_row(id)
     assert answered is not None
     return answered
 
@@ -119,27 +123,49 @@ def test_what_is_done_is_known_again(path: Path, opened: Any) -> None:
     assert (results.ok, results.failed) == (len(ODD_IDS), 1)
 
 
+ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
+
+
 @settings(deadline=None)
 @given(
-    names=st.lists(st.text(st.characters(codec=None, exclude_categories=()))),
+    names=st.lists(ANY_TEXT),
+    texts=st.tuples(ANY_TEXT, st.none() | ANY_TEXT, st.none() | ANY_TEXT),
     extra=st.dictionaries(
         st.text(), st.sampled_from([{"settings": {}}, ', "settings": {"a": 1}, "error": 1'])
     ),
     option=st.sampled_from([{}, {"settings": {"a": 1}}, {"b": 1, "settings": {}, "error": None}]),
 )
 def test_a_glance_sees_what_parsing_sees(
-    tmp_path_factory: pytest.TempPathFactory, names: list[str], extra: Any, option: Any
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], texts: Any, extra: Any, option: Any
 ) -> None:
     path = tmp_path_factory.mktemp("rows") / "rows"
-    rows = [
-        row(n, i, ("ok", "failed")[i % 2], extra=extra, settings={"o": option}) for i, n in enumerate(names)
+    given = dict(zip(("question", "context", "reference"), texts, strict=True))
+    given |= {"correct": None, "extra": extra, "settings": {"o": option}}
+    rows = [row(n, i, ("ok", "failed")[i % 2]) for i, n in enumerate(names)]
+    # In the order of the format, and in another one.
+    ours = [
+        {**{name: one[name] for name in ("schema", "id", "index", "status")}, **given, **one} for one in rows
     ]
-    path.write_text("".join(dumps(one) + "\n" for one in rows))
+    ours = [one | given for one in ours]
+    theirs = [dict(reversed(one.items())) for one in ours]
+    path.write_text("".join(dumps(one) + "\n" for one in ours + theirs))
     with path.open("rb") as file:
-        seen = [(r.id, r.position, r.failed, r.settings, r.start, r.length) for r in scan(file, "rows")]
-    lengths = [len(dumps(one).encode()) + 1 for one in rows]
+        seen = [
+            (r.id, r.position, r.failed, r.posed, r.settings, r.start, r.length) for r in scan(file, "rows")
+        ]
+    lengths = [len(dumps(one).encode()) + 1 for one in ours + theirs]
+    answers = posed(*(as_bytes(text or "") for text in texts))
     assert seen == [
-        (as_bytes(n), i, i % 2 == 1, {"o": option}, sum(lengths[:i]), lengths[i]) for i, n in enumerate(names)
+        (
+            as_bytes(n),
+            i % len(names),
+            i % len(names) % 2 == 1,
+            answers,
+            {"o": option},
+            sum(lengths[:i]),
+            lengths[i],
+        )
+        for i, n in enumerate(names * 2)
     ]
 
 
@@ -252,7 +278,7 @@ def test_starting_over_keeps_what_is_there_until_there_is_a_row(path: Path, rows
     for one in rows:
         results.append(one)
         assert path.read_text().startswith(text(rows[0]))
-    results.finish()
+    results.finish(ungraded)
     results.close()
     assert path.read_text() == text(*rows)
 
@@ -393,7 +419,7 @@ def test_order_is_kept_over_an_interruption(path: Path, opened: Any) -> None:
         results.skip(index, str(index)) if has(results, str(index)) else results.append(
             row(str(index), index)
         )
-    results.finish()
+    results.finish(ungraded)
     assert ids(path) == list("012345")
 
 
@@ -405,10 +431,9 @@ def test_a_file_that_was_begun_without_order_ends_in_order(path: Path, opened: A
             row(str(index), index)
         )
     assert ids(path) == list("42x0135")
-    results.finish()
-    assert ids(path) == list("x012345")
-    results.append(row("6", 6))
-    assert ids(path) == list("x0123456")
+    results.finish(ungraded)
+    assert ids(path) == list("012345x")
+    assert (results.strangers, results.is_stranger("x"), results.is_stranger("5")) == (1, True, False)
 
 
 def test_rows_of_an_input_that_was_shuffled_end_in_its_order_now(path: Path, opened: Any) -> None:
@@ -417,13 +442,14 @@ def test_rows_of_an_input_that_was_shuffled_end_in_its_order_now(path: Path, ope
     results = opened(ordered=True)
     for index, name in enumerate("cbxae"):
         results.skip(index, name) if has(results, name) else results.append(row(name, index))
-    results.finish()
-    assert path.read_text() == text(row("gone", 2), *(row(name, index) for index, name in enumerate("cbxae")))
+    results.finish(ungraded)
+    assert path.read_text() == text(*(row(name, index) for index, name in enumerate("cbxae")), row("gone", 2))
     before = path.stat().st_ino
     results = opened(ordered=True)
     for index, name in enumerate("cbxae"):
+        assert has(results, name)
         results.skip(index, name)
-    results.finish()
+    results.finish(ungraded)
     assert path.stat().st_ino == before
 
 
@@ -434,7 +460,7 @@ from rise_cli.history.results import Results
 results, row = Results(Path(sys.argv[1])), json.loads(sys.argv[2])
 results.resume(row["settings"], notice=lambda text: None)
 for number in range(10**9):
-    if not results.answers(name := f"p-{number}"):
+    if not results.has_row(name := f"p-{number}"):
         question = "?" * (number * 7919 % 60_000)
         results.append({**row, "id": name, "index": number, "question": question})
         print(name, flush=True)

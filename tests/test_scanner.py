@@ -285,14 +285,14 @@ def test_a_long_file_is_learned_as_it_is_needed_and_changed_when_something_begin
     before = long.stat().st_size
     with closing(Results(long)) as results:
         results.resume(SETTINGS, notice=notices.append)
-        assert (results.answers("p-3", "How many of 3?"), results.known) == (None, False)
+        assert (results.answers("p-3", "How many of 3?", None, None), results.known) == (None, False)
         results.learn_more()
-        assert results.answers("p-3", "How many of 3?") is True
+        assert results.answers("p-3", "How many of 3?", None, None) is True
         with pytest.raises(UsageError, match="answers another question"):
-            results.answers("p-3", "How many of 4?")
-        assert results.answers("p-40") is None
+            results.answers("p-3", "How many of 4?", None, None)
+        assert results.has_row("p-40") is None
         results.learn_more()
-        assert (results.answers("p-40"), results.known) == (False, True)
+        assert (results.has_row("p-40"), results.known) == (False, True)
         assert [results.ok, results.failed, results.earlier] == [34, 6, 40]
         assert (notices, long.stat().st_size) == ([], before)
         results.begin()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands import plan as planning
-from rise_cli.commands.output import Files, opened
+from rise_cli.commands.output import Files, finish, opened
 from rise_cli.commands.part import Part
 from rise_cli.commands.plan import Plan, Way
 from rise_cli.commands.remember import known_keys, remember_batch
@@ -43,7 +43,7 @@ from rise_cli.run.breaker import Held, outage
 from rise_cli.run.feed import at_once, beside
 from rise_cli.run.garbage import settled
 from rise_cli.run.interrupt import at_first_signal
-from rise_cli.run.scoring import score
+from rise_cli.run.scoring import score, score_again
 from rise_cli.run.silence import Silence, patience_s
 from rise_cli.run.solve import solve
 
@@ -161,8 +161,8 @@ class Run:
         end = await self._drive(setup, book, way, watcher)
         files.patience_s = GRACE_S if end is End.INTERRUPTED else None
         if isinstance(files.rows, Results):
-            if end is End.COMPLETE:
-                files.rows.finish()
+            whole = None if self._part.name else self._problems.path
+            finish(files.rows, end, partial(score_again, compare=comparer), watcher.notice, whole)
             self._waiting = files.rows.pending
             self._at_least = not files.rows.known
         self._ok, self._failed = book.ok, book.failed

@@ -18,8 +18,9 @@ from rise_cli.commands.wish import STDIO, Wish
 from rise_cli.errors import RiseError
 from rise_cli.history.journal import Journal
 from rise_cli.history.lines import Lines
-from rise_cli.history.results import Results
+from rise_cli.history.results import Grade, Results
 from rise_cli.render.amounts import counted
+from rise_cli.run.batch import End
 from rise_cli.run.outlet import Outlet
 
 
@@ -78,6 +79,22 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
                 results.withdraw()  # an empty one is of no use to anybody, nor is an empty journal
             if journal is not None:
                 journal.close(complete=files.complete or not kept)
+
+
+def finish(rows: Results, end: End, grade: Grade, notice: Notice, path: str | None) -> None:
+    """See that the file is as the input at `path` wants it, if the run is complete, and say what of it was
+    not. Without a path, rows of other problems are as they should be."""
+    outdated, named = counted(rows.outdated, "row"), repr(rows.name)
+    if end is not End.COMPLETE:
+        if rows.outdated:
+            notice(f"{outdated} of {named} will be graded again in the end: the references have changed")
+        return
+    if rows.outdated:
+        notice(f"grading {outdated} of {named} again: the references have changed")
+    rows.finish(grade)
+    if rows.strangers and path is not None:
+        strangers = counted(rows.strangers, "row")
+        notice(f"{strangers} of {named} belong to no line of {path!r}: they stay, and the summary omits them")
 
 
 def _results(name: str, wish: Wish) -> Results:

@@ -37,6 +37,8 @@ class Report:
 
         retries     attempts that this run made again
         recalled    calls that it had not to make, since the journal of an earlier run had the reply
+        strangers   rows in the file that belong to no line of the input, which count nowhere else; 0 of a
+                    run that did not come to its end
         spent_now   what it took from the provider (see `Spent.summary`), also for problems that have no
                     row yet and for attempts that were lost
     """
@@ -133,6 +135,7 @@ class Report:
             **whole.summary(seconds, totals.problems),
             "retries": self.retries,
             "recalled": self.recording.recalled if self.recording else 0,
+            "strangers": self.book.strangers,
             "spent_now": (self.way.spent if self.way else Spent()).summary(),
         }
 
@@ -144,7 +147,7 @@ class Report:
             for record in readable(out):
                 if record is None or not adds_up(record):
                     left_out += 1
-                else:
+                elif not self._is_stranger(record["id"]):
                     whole.add(record)
         except (UsageError, OSError) as error:
             self._notice(f"the summary is of this run alone: {error}")
@@ -153,6 +156,9 @@ class Report:
             what = counted(left_out, "row")
             self._notice(f"{what} of {str(out)!r} cannot be added up, and the summary leaves out as many")
         return whole
+
+    def _is_stranger(self, id: str) -> bool:  # noqa: A002
+        return self.book is not None and self.book.is_stranger(id)
 
     def _write(self, path: Path, summary: dict[str, object]) -> None:
         """Write it, or say that it is lost: how the run ended is said all the same."""

@@ -26,13 +26,13 @@ Span = tuple[int, int]
 class Piece(NamedTuple):
     """What some adjacent rows come to, some of which may be left out.
 
-    `ids` are digests, sorted, and `asked` the checksums of their questions. `lines` counts all rows,
+    `ids` are digests, sorted, and `posed` the checksums of what each row answers. `lines` counts all rows,
     `taken` those that are not left out, `failed` those of them that failed. `settings` are the different
     ones that they were made with. `kept` are the parts of the file that are not left out.
     """
 
     ids: array[int]
-    asked: array[int]
+    posed: array[int]
     lines: int
     taken: int
     failed: int
@@ -73,8 +73,8 @@ class _Gathered:
         self._begun = self._reached = -1
 
     def take(self, row: Row) -> None:
-        name, _, failed, asked, settings, start, length = row
-        self._found.setdefault(digest(name), asked)
+        name, _, failed, posed, settings, start, length = row
+        self._found.setdefault(digest(name), posed)
         self._taken += 1
         self._failed += failed
         self._bytes += length
@@ -94,41 +94,67 @@ class _Gathered:
     def piece(self) -> Piece:
         self._close()
         ids = array("Q", sorted(self._found))
-        asked = array("I", map(self._found.__getitem__, ids))
-        return Piece(ids, asked, self.lines, self._taken, self._failed, self.settings, self._kept)
+        posed = array("Q", map(self._found.__getitem__, ids))
+        return Piece(ids, posed, self.lines, self._taken, self._failed, self.settings, self._kept)
 
     def _close(self) -> None:
         if self._begun >= 0:
             self._kept.append((self._begun, self._reached))
 
 
+class _Known(NamedTuple):
+    """What is kept of a piece."""
+
+    ids: array[int]
+    posed: array[int]
+    wanted: bytearray
+
+
 class Done:
-    """A map from ids to the checksums of the questions that their rows answer, over pieces that are taken
-    one by one. With n ids, the chance that any two are held to be one is n^2 / 2^65. Where an id has two
-    rows, either may count.
+    """A map from ids to the checksums of what their rows answer (see `ids.posed`), over pieces that are
+    taken one by one, which remembers which ids were looked for. With n ids, the chance that any two are held
+    to be one is n^2 / 2^65. Where an id has two rows, either may count.
     """
 
     def __init__(self, coming: Iterator[Piece]) -> None:
         self._coming = coming
-        self._known: list[tuple[array[int], array[int]]] = []
+        self._known: list[_Known] = []
         # Of the piece that the last one was found in, as the next one mostly is.
-        self._ids, self._asked = array("Q"), array("I")
+        self._ids, self._posed, self._wanted = _Known(array("Q"), array("Q"), bytearray())
         self._error: Exception | None = None
         self.complete = False
         """Whether all pieces are taken."""
 
     def get(self, id: str) -> int | None:  # noqa: A002 - it is one
-        """The checksum, None if the pieces that are taken do not hold the id."""
+        """The checksums, None if the pieces that are taken do not hold the id."""
         key, ids = digest(as_bytes(id)), self._ids
         at = bisect_left(ids, key)
-        if at < len(ids) and ids[at] == key:
-            return self._asked[at]
-        for ids, asked in reversed(self._known):
+        if at == len(ids) or ids[at] != key:
+            for ids, posed, wanted in reversed(self._known):
+                at = bisect_left(ids, key)
+                if at < len(ids) and ids[at] == key:
+                    self._ids, self._posed, self._wanted = ids, posed, wanted
+                    break
+            else:
+                return None
+        self._wanted[at] = True
+        return self._posed[at]
+
+    def is_unwanted(self, id: bytes) -> bool:  # noqa: A002
+        """Whether the pieces hold an id that nobody has looked for."""
+        key, held = digest(id), False
+        for ids, _, wanted in self._known:
             at = bisect_left(ids, key)
             if at < len(ids) and ids[at] == key:
-                self._ids, self._asked = ids, asked
-                return asked[at]
-        return None
+                if wanted[at]:
+                    return False
+                held = True
+        return held
+
+    @property
+    def unwanted(self) -> int:
+        """How many of the ids that the pieces hold nobody has looked for."""
+        return sum(wanted.count(False) for _, _, wanted in self._known)
 
     def take(self) -> None:
         """Take one more piece, however long that takes. What that raises is raised again each time: there
@@ -143,7 +169,7 @@ class Done:
         if piece is None:
             self.complete = True
         else:
-            self._known.append((piece.ids, piece.asked))
+            self._known.append(_Known(piece.ids, piece.posed, bytearray(len(piece.ids))))
 
     def take_all(self) -> None:
         while not self.complete:

@@ -15,11 +15,15 @@ from typing import Any
 from rise_cli.errors import UsageError
 from rise_cli.history.differences import differences
 from rise_cli.history.done import Done, Piece, Span, pieces
-from rise_cli.history.ids import Ids, as_bytes, checksum
+from rise_cli.history.ids import Ids, as_bytes, is_asked_alike, posed
 from rise_cli.history.lines import Lines
 from rise_cli.history.locked import LockedFile
-from rise_cli.history.rows import HEAD_START, Row, damaged, is_row, numbered, scan, was_slim
+from rise_cli.history.record import dumps
+from rise_cli.history.rows import HEAD_START, NOWHERE, Row, damaged, is_row, numbered, parsed, scan, was_slim
 from rise_cli.history.scanner import WORTH_IT, Scanner
+
+Grade = Callable[[dict[str, Any], str | None], None]
+"""Holds a row, as JSON, against a reference, or against none, and fills in what it finds."""
 
 
 class Results:
@@ -28,7 +32,8 @@ class Results:
 
     The rows of a long file are learned piece by piece: until all are `known`, `answers` may not be able to
     tell, and `learn_more` learns another piece. `ok` and `failed` count the rows of all runs, `earlier`
-    those of earlier ones, as far as they are known.
+    those of earlier ones, as far as they are known. Rows of earlier runs may have become `strangers` to the
+    input, or `outdated` by it: `finish` finds the former, which then count no more, and mends the latter.
 
     With `ordered`, rows are written in the order of their `index`, which counts from 0; a file that was
     begun without, or from an input in another order, is put in order by `finish`. `slim` leaves the turns
@@ -60,9 +65,14 @@ class Results:
         self._shaped = False
         self._grown_from = 0
         self._new = 0
-        self.ok = self.failed = 0
+        self._outdated: dict[bytes, str | None] = {}
+        self.ok = self.failed = self.strangers = 0
         self.stale = False
         """Whether the rows in the file are those that `restart` found."""
+
+    @property
+    def name(self) -> str:
+        return self._file.name
 
     @property
     def earlier(self) -> int:
@@ -82,20 +92,38 @@ class Results:
         """How many rows are held back for an earlier one."""
         return self._lines.pending
 
-    def answers(self, id: str, question: str | None = None) -> bool | None:  # noqa: A002
-        """Whether the problem `id` has had its row since an earlier run; None as long as that is not known.
+    @property
+    def outdated(self) -> int:
+        """How many rows were held against another reference than the input now has."""
+        return len(self._outdated)
 
-        Raises UsageError where that row answers another `question`: the input was edited.
-        """
-        asked = self._done.get(id)
-        if asked is None:
+    def has_row(self, id: str) -> bool | None:  # noqa: A002
+        """Whether the problem `id` has had its row since an earlier run; None while that is not known."""
+        if self._done.get(id) is None:
             return False if self._done.complete else None
-        if question is not None and asked != checksum(as_bytes(question)):
+        return True
+
+    def answers(self, id: str, question: str, context: str | None, reference: str | None) -> bool | None:  # noqa: A002
+        """As `has_row`, and notice where the input was edited since: another reference makes the row
+        `outdated`. Raises UsageError where the row answers another question, or one on other material.
+        """
+        was = self._done.get(id)
+        if was is None:
+            return False if self._done.complete else None
+        now = posed(as_bytes(question), as_bytes(context or ""), as_bytes(reference or ""))
+        if was == now:
+            return True
+        if not is_asked_alike(was, now):
             raise UsageError(
                 f"the problem {id!r} has a row in {self._file.name!r} that answers another question; name "
                 f"another output with -o, or {self._afresh}"
             )
+        self._outdated[as_bytes(id)] = reference
         return True
+
+    def is_stranger(self, id: str) -> bool:  # noqa: A002
+        """Whether a row of this id belongs to no problem of the input. To be asked after `finish`."""
+        return self.strangers > 0 and self._done.is_unwanted(as_bytes(id))
 
     def restart(self) -> None:
         """Start over (`--overwrite`). The rows that are there count no more, but stay until there is a new
@@ -172,16 +200,40 @@ class Results:
         self._places.add(as_bytes(id), index)
         return self._lines.skip(index)
 
-    def finish(self) -> None:
-        """The run is complete: see that the order is kept where it was asked for, also over several runs."""
+    def finish(self, grade: Grade) -> None:
+        """The run is complete: every problem of the input was asked for. Count the strangers, hold outdated
+        rows against the references of now, and see that the order is kept where it was asked for."""
         self.begin()
         self._empty_if_stale()
-        if not self.ordered or not self.earlier:
-            return
+        if self._done.unwanted:
+            self._count_strangers()
+        if self.ordered and (self.earlier or self.strangers):
+            self._put_in_order()
+        if self._outdated:
+            self._file.replace(self._graded(grade))
+            self._outdated.clear()
+
+    def _count_strangers(self) -> None:
+        for row in self._rows(self._grown_from):
+            if self._done.is_unwanted(row.id):
+                self.strangers += 1
+                self.failed -= row.failed
+                self.ok -= not row.failed
+
+    def _graded(self, grade: Grade) -> Iterator[bytes]:
+        """Yield the lines of the file, the outdated ones graded again."""
+        for row in self._rows(self._file.size):
+            line = self._file.part(row.start, row.length)
+            if row.id in self._outdated and (record := parsed(line)) is not None:
+                grade(record, self._outdated[row.id])
+                line = dumps(record).encode() + b"\n"
+            yield line
+
+    def _put_in_order(self) -> None:
         moved, before = False, -1
         for row in self._rows(self._file.size):
             index = self._index(row)
-            moved = moved or index < before or index not in {row.position, -1}
+            moved = moved or index < before or index not in {row.position, NOWHERE}
             before = index
         if moved:
             rows = self._rows(self._file.size)
@@ -226,11 +278,11 @@ class Results:
             yield from scan(file, self._file.name, upto)
 
     def _index(self, row: Row) -> int:
-        """Where the row stands in the input now; -1 for one that is not in it."""
+        """Where the row stands in the input now; `NOWHERE` for one that is not in it."""
         if row.start >= self._grown_from and row.position is not None:
             return row.position
         place = self._places.get(row.id)
-        return -1 if place is None else place
+        return NOWHERE if place is None else place
 
     def _compare(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
         if differing := differences(theirs, ours):

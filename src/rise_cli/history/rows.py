@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from rise_cli.errors import UsageError
 from rise_cli.history.format import SCHEMA
-from rise_cli.history.ids import Ids, as_bytes, checksum
+from rise_cli.history.ids import Ids, as_bytes, posed
 from rise_cli.history.record import dumps
 from rise_cli.history.whole import is_whole
 
@@ -28,6 +29,9 @@ _HEAD = re.compile(
     rb'(?:"prior": \[\], )?"question": "' % (re.escape(SCHEMA.encode()), _STRING)
 )
 _REST = re.compile(rb'([^"\\]*+(?:\\.[^"\\]*+)*+)"')  # of a string, after its first quotation mark
+_MATERIAL = re.compile(
+    rb', "context": (?:null|%s), "reference": (?:null|%s), "correct": ' % (_STRING, _STRING)
+)
 _SETTINGS = b', "settings": {'
 _ERROR = b', "error": '
 _MOST_LOOKED_AT = 1000  # rows of lines that posed no problem, before one that was asked
@@ -37,15 +41,19 @@ HEAD_START = b'{"schema": "%s", "id": "' % SCHEMA.encode()
 """What every line that we write begins with."""
 
 
+NOWHERE = sys.maxsize
+"""The place of a row whose problem is not in the input: behind all others."""
+
+
 class Row(NamedTuple):
     """What a resumption needs of a row: its id in UTF-8, its place in the input, whether it failed, the
-    checksum of its question, the settings it was made with, and the bytes of the file that it takes,
-    newline included."""
+    checksums of what it answers (see `ids.posed`), the settings it was made with, and the bytes of the file
+    that it takes, newline included."""
 
     id: bytes
     position: int | None
     failed: bool
-    asked: int
+    posed: int
     settings: Mapping[str, Any]
     start: int
     length: int
@@ -157,13 +165,19 @@ def damaged(name: str, number: int) -> UsageError:
 
 
 def numbered(line: bytes, index: int) -> bytes:
-    """Return a row, newline included, with this `index`; as it is for -1."""
-    if index < 0:
+    """Return a row, newline included, with this `index`; as it is for `NOWHERE`."""
+    if index == NOWHERE:
         return line
     head = _HEAD.match(line)
     if head is None:
         return dumps({**json.loads(line), "index": index}).encode() + b"\n"
     return b"%s%d%s" % (line[: head.start(2)], index, line[head.end(2) :])
+
+
+def parsed(line: bytes) -> dict[str, Any] | None:
+    """Return the trajectory that a line holds; None where it is none that could be read as a whole."""
+    record = _load(line)
+    return record if record is not None and is_whole(record) else None
 
 
 def is_row(line: bytes) -> bool:
@@ -196,17 +210,22 @@ class _Glance:
             return None
         name, index, status = head.groups()
         at = head.end()
-        question = line[at : line.find(b'"', at)]
+        end = line.find(b'"', at)
+        question = line[at:end]
         if b"\\" in question:  # the quotation mark may be one of the question's own
             rest = _REST.match(line, at)
             if rest is None:
                 return None
-            question = _unescaped(rest[1])
+            question, end = _unescaped(rest[1]), rest.end(1)
+        material = _MATERIAL.match(line, end + 1)
+        if material is None:
+            return None  # of the first versions
+        context, reference = material.groups(b"")
         if b"\\" in name:
             name = _unescaped(name)
         position = None if index == b"null" else int(index)
-        asked = checksum(question)
-        return Row(name, position, status == b"failed", asked, self._settings, start, len(line))
+        answers = posed(question, _unescaped(context), _unescaped(reference))
+        return Row(name, position, status == b"failed", answers, self._settings, start, len(line))
 
     def _turn_to(self, line: bytes) -> bool:
         """Remember how this line ends; False if that is no spelling of ours."""
@@ -239,11 +258,15 @@ def _parse(line: bytes, start: int) -> Row | None:
         as_bytes(record["id"]),
         record["index"],
         record["status"] == "failed",
-        checksum(as_bytes(str(record.get("question")))),
+        posed(*(as_bytes(_as_text(record.get(name))) for name in ("question", "context", "reference"))),
         record["settings"],
         start,
         len(line),
     )
+
+
+def _as_text(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def _load(line: bytes) -> dict[str, Any] | None:

@@ -64,6 +64,14 @@ class Book:
         return self._out.failed if isinstance(self._out, Results) else self.totals.failed
 
     @property
+    def strangers(self) -> int:
+        """Rows in the file that belong to no line of the input; counted once the run is complete."""
+        return self._out.strangers if isinstance(self._out, Results) else 0
+
+    def is_stranger(self, id: str) -> bool:  # noqa: A002
+        return isinstance(self._out, Results) and self._out.is_stranger(id)
+
+    @property
     def begun(self) -> bool:
         """Whether `--overwrite` and `--retry-failed` are done, and need not be said again."""
         return not isinstance(self._out, Results) or self._out.begun
@@ -88,9 +96,10 @@ class Book:
                     if rows is None:
                         yield item
                         continue
-                    answered = rows.answers(item.id, item.question)
+                    answered = rows.answers(item.id, item.question, item.context, item.reference)
                     if answered is None:
-                        answered = await _learned(rows, item.id, item.question)
+                        await _learned(rows, item.id)
+                        answered = rows.answers(item.id, item.question, item.context, item.reference)
                     if answered:
                         self._pass(rows, item)
                     else:
@@ -139,9 +148,9 @@ class Book:
             self._to_keep.discard(name)
 
 
-async def _learned(rows: Results, id: str, question: str | None = None) -> bool:  # noqa: A002
+async def _learned(rows: Results, id: str) -> bool:  # noqa: A002
     """Whether a problem has its row. Learning that may take long, and holds nobody up."""
-    while (answered := rows.answers(id, question)) is None:
+    while (answered := rows.has_row(id)) is None:
         await asyncio.to_thread(rows.learn_more)
     return answered
 

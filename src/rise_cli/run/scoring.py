@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from rise_cli.core.canonical import equal
 from rise_cli.core.domain import Kind
 from rise_cli.run.act import Compare
+from rise_cli.run.totals import replied
 
 
 async def score(record: dict[str, Any], kind: Kind, compare: Compare) -> None:
@@ -19,17 +21,36 @@ async def score(record: dict[str, Any], kind: Kind, compare: Compare) -> None:
     reference = record["reference"]
     if reference is None:
         return
-    known: dict[str, bool] = {}
-    for answer in [record["answer"], *(turn["answer"] for turn in record["turns"])]:
-        if answer is not None and answer not in known:
-            known[answer] = await _same(answer, reference, kind, compare)
+    known = {answer: await _same(answer, reference, kind, compare) for answer in _answers(record)}
+    _fill_in(record, known)
+
+
+def score_again(record: dict[str, Any], reference: str | None, compare: Compare) -> None:
+    """Hold a row that was scored against another `reference`, None for none. What a check or a person said
+    of its turns stays. May block for seconds, where mathematics is compared."""
+    for turn in record["turns"]:
+        if turn["verdict"] == "reference":
+            turn["reward"] = turn["verdict"] = None
+    record["reference"], record["correct"] = reference, None
+    if reference is not None:
+        kind = Kind(record["settings"].get("kind", Kind.AUTO))
+        _fill_in(record, {answer: compare.same(answer, reference, kind) for answer in _answers(record)})
+
+
+def _answers(record: Mapping[str, Any]) -> set[str]:
+    """The different answers of a row, its own and those of its turns."""
+    return {record["answer"], *(turn["answer"] for turn in record["turns"])} - {None}
+
+
+def _fill_in(record: dict[str, Any], right: Mapping[str, bool]) -> None:
+    """Fill in what is known once each answer is known to be `right` or not."""
     for turn in record["turns"]:
         if turn["verdict"] is None and turn["answer"] is not None:
-            turn["reward"] = float(known[turn["answer"]])
+            turn["reward"] = float(right[turn["answer"]])
             turn["verdict"] = "reference"
     if record["answer"] is not None:
-        record["correct"] = known[record["answer"]]
-    elif any(turn["reply"] is not None for turn in record["turns"]):
+        record["correct"] = right[record["answer"]]
+    elif replied(record):
         record["correct"] = False
 
 

@@ -75,7 +75,7 @@ class Totals:
             self.scored += 1
             self.correct += record["correct"]
         self.turns += usage["by_purpose"].get("attempt", 0)
-        if why is not None and not _replied(record, why):
+        if why is not None and not replied(record):
             return  # no reply came, so there is nothing that it could have cost
         for name in _TOKENS:
             sum_, part = self.tokens[name], usage[name]
@@ -150,8 +150,8 @@ def _failure(record: Mapping[str, Any]) -> str | None:
     return failures[-1] if failures else "no_answer"
 
 
-def _replied(record: Mapping[str, Any], failure: str) -> bool:
-    """Whether a failed problem got a reply at all. Without turns, what it is called or counted must do."""
+def replied(record: Mapping[str, Any]) -> bool:
+    """Whether a problem got a reply at all. Without turns, what its failure is called or its tokens tell."""
     if record["turns"]:
         return any(turn["reply"] is not None for turn in record["turns"])
-    return failure in _OF_REPLIES or record["usage"]["input_tokens"] is not None
+    return _failure(record) in _OF_REPLIES or record["usage"]["input_tokens"] is not None
