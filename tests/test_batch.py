@@ -339,6 +339,25 @@ def test_a_reader_of_stdout_that_is_stuck_holds_up_no_call_and_no_ctrl_c(rise: P
         assert len(server.seen) < 60
 
 
+def test_a_reader_of_stdout_who_leaves_ends_the_run_and_is_told_of(rise: Program) -> None:
+    write(rise, sums(400))
+    with Loopback(adding) as server:
+        words = ("batch", "p.jsonl", "-o", "-", *at("openai", server), *("--turns", "1"))
+        process = rise.start(*words, "--concurrency", "2", env=KEYS)
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["answer"]
+        process.stdout.close()
+        wait_until(lambda: process.poll() is not None)
+        assert process.stderr is not None
+        told = process.stderr.read().decode()
+        process.stderr.close()
+        assert len(server.seen) < 400
+    assert process.returncode == 141
+    assert re.search(
+        r"rise: who read stdout has left: the run ended with \d+ of 400 problems done$", told.strip()
+    )
+
+
 def test_a_second_ctrl_c_gives_the_terminal_back(rise: Program) -> None:
     write(rise, sums(2))
     with Loopback(lambda seen: adding(seen, delay_s=30.0)) as server:
@@ -415,10 +434,12 @@ def test_wrong_usage_is_told_before_anybody_is_asked(rise: Program, more: list[s
 
 def test_a_wrong_key_stops_at_the_first_answer(rise: Program, wire: str) -> None:
     write(rise, sums(200))
-    with Loopback([Status(401)]) as server:
+    # Those that are under way by then have the same key: nothing was paid for, and nothing is added up.
+    with Loopback(lambda seen: adding(seen, delay_s=9.0) if seen.index else Status(401)) as server:
         result = batch(rise, wire, server, "--concurrency", "5")
         assert len(server.seen) <= 5
     assert (result.code, "refused the key" in result.err) == (3, True)
+    assert not re.search("^(problems|tokens|this run) ", result.err, re.M)
     assert [path.name for path in rise.folder.iterdir()] == ["p.jsonl"]
 
 

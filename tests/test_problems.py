@@ -244,7 +244,8 @@ def test_a_string_is_a_question(write: Write) -> None:
         ("#### 7 or\n#### 8", "8"),
         ("one line #### 5", "5"),
         ("#### A heading\nand a text below", "#### A heading\nand a text below"),
-        ("cut off ####", "cut off ####"),
+        ("cut off ####", None),
+        ("#### ", None),
         ("### 18", "### 18"),
     ],
 )

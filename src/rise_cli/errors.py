@@ -10,7 +10,9 @@
      |- BudgetExhausted       5   the next call does not fit into what may still be spent
      |- DeadlinePassed        5   the time for the question is over
      |- NoMajority            6   `--strict`, and no answer has more than half of the votes
-     `- Interrupted         130   Ctrl-C, or a polite kill
+     |- Interrupted         130   Ctrl-C, or a polite kill
+     |- ReaderGone            0   who read stdout has left, with as much of the result as was wanted
+     `- RowsUnread          141   the same, of a batch that writes its rows there
 
 A message is one sentence that says what to do, with the offending value in it (`!r`). Anything that
 is not a `RiseError` is a bug and shows its traceback.
@@ -106,6 +108,19 @@ class NoMajority(RiseError):
     """`--strict` was asked for and no answer has more than half of the votes."""
 
     exit_code = 6
+
+
+class ReaderGone(RiseError):
+    """Whoever read stdout has left (`| head -1`). There is nobody to tell, and nothing went wrong."""
+
+    exit_code = 0
+
+
+class RowsUnread(RiseError):
+    """Whoever read the rows of a batch has left before the last one: what is not read is lost. The code is
+    what a shell gives a program that ends like this (128 and the number of SIGPIPE)."""
+
+    exit_code = 141
 
 
 class Interrupted(RiseError):

@@ -19,8 +19,11 @@ BATCH_EXAMPLES = examples(
     "zcat problems.jsonl.gz | rise batch - -o - | jq .answer",
     "",
     "Exit codes: 0 done; 2 wrong usage, or other settings than the rows in OUT were made with;",
-    "3 keys or configuration; 4 some problems failed; 5 budget or deadline; 130 interrupted.",
-    "After 5 and 130 the same command goes on where it stopped: no finished call is made again.",
+    "3 keys or configuration; 4 some problems failed, or the provider went down; 5 budget or",
+    "deadline; 130 interrupted; 141 with -o -, its reader has left before the last row.",
+    "After all but 0, 2 and 141 the same command goes on where it stopped: no finished call is",
+    "made again. A provider is down when nobody was answered for about twice --max-wait, and for",
+    "--timeout more where a call is still on its way.",
     "--max-cost, --max-tokens-total and --deadline count for each run of the command.",
 )
 

@@ -16,16 +16,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from rise_cli.errors import RiseError
+from rise_cli.errors import ReaderGone, RiseError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-
-class ReaderGone(RiseError):
-    """Whoever read stdout has left. There is nobody to tell, and nothing went wrong."""
-
-    exit_code = 0
 
 
 class ResultLost(RiseError):

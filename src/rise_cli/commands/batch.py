@@ -27,7 +27,9 @@ from rise_cli.errors import (
     DeadlinePassed,
     Interrupted,
     ProblemsFailed,
+    ReaderGone,
     RiseError,
+    RowsUnread,
     UsageError,
 )
 from rise_cli.history.journal import settings_digest
@@ -108,9 +110,13 @@ class Run:
                 if self._wish.out == STDIO:
                     watcher.notice("rows go to stdout, without a journal: a run that is stopped starts over")
                 end = asyncio.run(self._main(watcher, comparer))
-        except RiseError:
-            if self.report.paid:
+        except RiseError as error:
+            if self.report.is_paid(error):
                 self.report.tell()
+            book = self.report.book
+            if isinstance(error, ReaderGone) and book is not None:
+                done = self._of(book.totals.problems)
+                raise RowsUnread(f"who read stdout has left: the run ended with {done} done") from None
             raise
         self.report.tell()
         if settings.log and self.report.summary:
@@ -295,6 +301,8 @@ class Run:
         return 1 if self.report.unwritten else 0
 
     def _of(self, done: int) -> str:
+        if self.report.total is not None:
+            done = min(done, self.report.total)  # a file may hold rows of other problems, too
         of = "" if self.report.total is None else f" of {self.report.total:,}"
         return f"{'at least ' if self._at_least else ''}{done:,}{of} problems"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rise_cli.chat.counting import Spent
 from rise_cli.commands.plan import Way
 from rise_cli.commands.wish import STDIO, Wish
-from rise_cli.errors import UsageError
+from rise_cli.errors import CredentialsError, RiseError, UsageError
 from rise_cli.history.rows import readable
 from rise_cli.render.amounts import counted
 from rise_cli.run.batch import Driver
@@ -73,9 +73,9 @@ class Report:
         if book is None or driver is None or way is None:
             return Standing(part=self._part, total=self.total)
         if pace is None:
-            return Standing(part=self._part, done=book.earlier + book.totals.problems, total=self.total)
-        totals, spent, done = book.totals, way.spent, book.earlier + book.totals.problems
-        left = None if self.total is None else max(self.total - done, 0)
+            return Standing(part=self._part, done=self._done(book), total=self.total)
+        totals, spent, done = book.totals, way.spent, self._done(book)
+        left = None if self.total is None else self.total - done
         pace.note(time.monotonic(), totals.problems, spent.output_tokens)
         return Standing(
             part=self._part,
@@ -97,11 +97,18 @@ class Report:
             left_s=None if left is None else pace.left_s(left),
         )
 
-    @property
-    def paid(self) -> bool:
-        """Whether a reply came, or may have been charged for."""
+    def _done(self, book: Book) -> int:
+        """Problems that are done; a file may hold rows of others, too."""
+        done = book.earlier + book.totals.problems
+        return done if self.total is None else min(done, self.total)
+
+    def is_paid(self, error: RiseError) -> bool:
+        """Whether a reply came, or may have been charged for, before `error` ended the run."""
         spent = self.way.spent if self.way else Spent()
-        return any((spent.input_tokens, spent.output_tokens, spent.uncounted, spent.lost))
+        if any((spent.input_tokens, spent.output_tokens, spent.uncounted)):
+            return True
+        # Calls that were under way with a key that never worked cost nothing.
+        return spent.lost > 0 and not isinstance(error, CredentialsError)
 
     def tell(self) -> None:
         """Show the summary of the whole file, and write it where that is wished for. Does not fail: a

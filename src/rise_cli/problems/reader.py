@@ -200,12 +200,13 @@ def _unasked(record: dict[str, object], blank: tuple[str, ...]) -> str:
 
 def _reference(record: dict[str, object], keys: tuple[str, ...]) -> str | None:
     text = _text(record, keys)[1]
-    return text and _final(text)
+    return (text and _final(text)) or None
 
 
 def _final(reference: str) -> str:
-    """What follows the last `####` of a worked solution, if that is one line; else the text itself."""
+    """What follows the last `####` of a worked solution, if that is one line, and "" if nothing does; else the
+    text itself."""
     if "####" not in reference:
         return reference
     answer = reference.rpartition("####")[2].strip()
-    return answer if answer and "\n" not in answer else reference
+    return reference if "\n" in answer else answer

@@ -7,7 +7,7 @@ from typing import Any
 
 from rise_cli.render.amounts import counted, duration, money, percent, tokens
 
-_UNKNOWN = "not known; give the price with --price IN,OUT"
+_UNKNOWN = "not known; --price IN,OUT names the price of calls that are still made"
 
 
 def table(summary: Mapping[str, Any]) -> str:
