@@ -204,8 +204,8 @@ def _reference(record: dict[str, object], keys: tuple[str, ...]) -> str | None:
 
 
 def _final(reference: str) -> str:
-    """What follows the last `####` of a worked solution, if that is one line, and "" if nothing does; else the
-    text itself."""
+    """What follows the last `####` of a worked solution, "" for nothing; the text itself where there is no
+    `####`, or several lines follow."""
     if "####" not in reference:
         return reference
     answer = reference.rpartition("####")[2].strip()
