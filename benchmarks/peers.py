@@ -6,8 +6,8 @@ aiohttp      posts bodies that are encoded beforehand: what this machine can do 
 openai       `asyncio.gather` over `AsyncOpenAI` with its aiohttp transport, as its documentation has it
 anthropic    the same over `AsyncAnthropic`
 adapter-openai, adapter-anthropic
-             rise's own adapters and nothing else of rise: what is above them is rise's own CPU. The search
-             for garbage is put off as within rise: it is about a fifth of what they take otherwise
+             rise's own adapters and nothing else of rise: what is above them is rise's own CPU. They run
+             as within rise, on its event loop and with the search for garbage put off
 
 Each makes the calls that `rise batch` makes, with the same messages, one turn of a problem after the
 other, and throws the answers away. The messages of all turns are put together before the first call,
@@ -30,6 +30,8 @@ from model_server import REPLY
 from rise_cli.core.choices import fix_kind
 from rise_cli.core.domain import Attempt, Call, Completion, Done, Kind, Message, Place, Policy, Problem
 from rise_cli.prompts import load, messages
+from rise_cli.run.garbage import settled
+from rise_cli.run.loop import run
 
 Ask = Callable[[Any], Awaitable[object]]
 """Make one call with what `prepare` made of its messages."""
@@ -92,7 +94,6 @@ async def _anthropic(url: str, talks: list[list[tuple[Message, ...]]], in_flight
 async def _adapter(wire: str, url: str, talks: list[list[tuple[Message, ...]]], in_flight: int) -> None:
     from rise_cli.chat import CallKey, Request, connect
     from rise_cli.core.domain import Purpose
-    from rise_cli.run.garbage import settled
 
     key = CallKey("p", 1, 1, Purpose.ATTEMPT)
     made = [[Request(key, talk) for talk in turns] for turns in talks]
@@ -134,7 +135,7 @@ def main() -> None:
             asyncio.run(_anthropic(given.url, talks, given.in_flight))
         case adapter:
             wire = adapter.removeprefix("adapter-")
-            asyncio.run(_adapter(wire, given.url, talks, given.in_flight))
+            run(_adapter(wire, given.url, talks, given.in_flight))
 
 
 if __name__ == "__main__":

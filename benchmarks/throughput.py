@@ -15,7 +15,7 @@ inspect      `inspect eval` (inspect-ai 0.3.285), in an environment of its own t
              in the folder for temporary files; it is slow, so it is left out with `--without inspect`
 adapter-openai, adapter-anthropic
              rise's adapter alone, for the CPU that is left when it is taken away from rise's; it
-             searches for garbage as rarely as it does within rise, or it would be the dearer for it
+             runs as within rise, on the same event loop and searching for garbage as rarely
 
 They take turns, so that whatever else the machine does befalls all of them. Of each the median is told,
 with the smallest and the largest. Calls a second are counted by the server, from its first request to

@@ -45,6 +45,7 @@ from rise_cli.run.breaker import Held, outage
 from rise_cli.run.feed import at_once, beside
 from rise_cli.run.garbage import settled
 from rise_cli.run.interrupt import at_first_signal
+from rise_cli.run.loop import run
 from rise_cli.run.scoring import score, score_again
 from rise_cli.run.silence import Silence, patience_s
 from rise_cli.run.solve import solve
@@ -109,7 +110,7 @@ class Run:
                     watcher.notice(text)
                 if self._wish.out == STDIO:
                     watcher.notice("rows go to stdout, without a journal: a run that is stopped starts over")
-                end = asyncio.run(self._main(watcher, comparer))
+                end = run(self._main(watcher, comparer), starts_programs=self._plan.judge is not None)
         except RiseError as error:
             if self.report.is_paid(error):
                 self.report.tell()
