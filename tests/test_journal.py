@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -357,6 +358,16 @@ async def test_a_full_disk_is_told_to_all_that_keep(small_disk: Path) -> None:
     assert (len(journal), journal.get(key("a"))) == (kept, None)
     journal.close(complete=False)
     assert reopened(path, key("0"), key("b")) == [Completion("x" * 2000), None]
+
+
+def test_a_disk_too_full_to_begin_keeps_nothing_of_a_journal(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    with pytest.raises(RiseError, match="make room on its disk"):
+        Journal(small_disk / "journal")
+    assert list(small_disk.iterdir()) == [ballast]
 
 
 def test_a_full_disk_loses_nothing(small_disk: Path) -> None:

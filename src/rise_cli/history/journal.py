@@ -71,7 +71,7 @@ class Journal:
         self._kept: list[_Kept] = []  # and not committed yet
         self._begun: int | None = None  # the row that says that a run has started over
         self._stale = False
-        place.create(path)
+        made = place.create(path)
         with place.explained(self._path):
             # Autocommit: every statement is on its own, and `BEGIN` is said where it is not.
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
@@ -82,6 +82,8 @@ class Journal:
                 self._load()
         except BaseException:
             self._db.close()
+            if made:  # and nothing was kept in it
+                place.remove(path)
             raise
 
     def __len__(self) -> int:
@@ -162,8 +164,7 @@ class Journal:
         finally:
             self._db.close()
             if complete:
-                for name in ("", "-wal", "-shm"):
-                    Path(f"{self._path}{name}").unlink(missing_ok=True)
+                place.remove(self._path)
 
     def _prepare(self) -> None:
         ask = self._db.execute

@@ -19,13 +19,16 @@ FOREIGN = "is a database of another program"
 _HEADER, _MODE = 100, 0o600
 
 
-def create(path: Path) -> None:
-    """See that the file is there, as a file of its own. Raises ConfigurationError, also where its header
-    says already that it is somebody else's database: SQLite would tidy up around it."""
+def create(path: Path) -> bool:
+    """See that the file is there, as a file of its own, and return whether it was made now.
+
+    Raises ConfigurationError, also where its header says already that it is somebody else's database: SQLite
+    would tidy up around it.
+    """
     try:
         # SQLite gives its companions the mode that it finds here. A link could lead anywhere.
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        fd = os.open(path, flags, _MODE)
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        made, fd = _opened(path, flags)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise OSError(0, "it is no regular file")
@@ -35,6 +38,13 @@ def create(path: Path) -> None:
             os.close(fd)
     except OSError as error:
         raise _unopenable(path, error.strerror or str(error)) from error
+    return made
+
+
+def remove(path: Path) -> None:
+    """Remove the file and its companions."""
+    for name in ("", "-wal", "-shm"):
+        Path(f"{path}{name}").unlink(missing_ok=True)
 
 
 def close_to_others(path: Path) -> None:
@@ -43,6 +53,13 @@ def close_to_others(path: Path) -> None:
         one = Path(f"{path}{name}")
         if one.exists() and stat.S_IMODE(one.stat().st_mode) != _MODE:
             one.chmod(_MODE)
+
+
+def _opened(path: Path, flags: int) -> tuple[bool, int]:
+    try:
+        return True, os.open(path, flags | os.O_CREAT | os.O_EXCL, _MODE)
+    except FileExistsError:
+        return False, os.open(path, flags | os.O_CREAT, _MODE)
 
 
 @contextmanager

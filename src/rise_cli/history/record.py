@@ -45,9 +45,7 @@ def to_record(  # noqa: PLR0913  (a trajectory, and each fact that it does not k
     """
     problem, end, done = trajectory.problem, trajectory.end, trajectory.done
     failed = end.winner is None
-    turns = list(_turns(done))
-    if len(turns) > 1:
-        turns.sort(key=_in_order)
+    turns = sorted(_turns(done), key=_in_order)
     # In the order of `Record`, whose members these are: a batch writes a hundred thousand of them.
     return {
         "schema": SCHEMA,
