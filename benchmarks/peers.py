@@ -31,7 +31,7 @@ from rise_cli.core.choices import fix_kind
 from rise_cli.core.domain import Attempt, Call, Completion, Done, Kind, Message, Place, Policy, Problem
 from rise_cli.prompts import load, messages
 from rise_cli.run.garbage import settled
-from rise_cli.run.loop import run
+from rise_cli.run.loop import run_in_loop
 
 Ask = Callable[[Any], Awaitable[object]]
 """Make one call with what `prepare` made of its messages."""
@@ -135,7 +135,7 @@ def main() -> None:
             asyncio.run(_anthropic(given.url, talks, given.in_flight))
         case adapter:
             wire = adapter.removeprefix("adapter-")
-            run(_adapter(wire, given.url, talks, given.in_flight))
+            run_in_loop(_adapter(wire, given.url, talks, given.in_flight))
 
 
 if __name__ == "__main__":

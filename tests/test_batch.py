@@ -358,6 +358,15 @@ def test_a_reader_of_stdout_who_leaves_ends_the_run_and_is_told_of(rise: Program
     )
 
 
+def test_a_closed_stdout_is_refused_before_anybody_is_asked(rise: Program) -> None:
+    write(rise, sums(1))
+    with Loopback(adding) as server:
+        words = ("batch", "p.jsonl", "-o", "-", *at("openai", server))
+        result = rise.wait(rise.start(*words, env=KEYS, shell='"$@" >&-'))
+        assert (result.code, server.seen) == (2, [])
+    assert "stdout is closed, and all rows would be lost" in result.err
+
+
 def test_a_second_ctrl_c_gives_the_terminal_back(rise: Program) -> None:
     write(rise, sums(2))
     with Loopback(lambda seen: adding(seen, delay_s=30.0)) as server:
@@ -516,6 +525,22 @@ def test_critiques_ratings_and_rounds_are_replayed(rise: Program) -> None:
     assert (result.code, {row["answer"] for row in rows(rise, "p.jsonl.replay.jsonl")}) == (0, {"5"})
 
 
+def test_a_replay_gives_no_reply_to_another_question_and_passes_over_a_torn_row(rise: Program) -> None:
+    write(rise, [*sums(2), {**sums(3)[2], "context": "A page."}, *sums(5)[3:]])
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, "--turns", "1", "--ordered").code == 0
+    path = rise.folder / "p.jsonl.rise.jsonl"
+    path.write_bytes(path.read_bytes()[:-50])
+    write(rise, [sums(1)[0], {**sums(2)[1], "question": "How many are 7 plus 1?"}, *sums(5)[2:]])
+    result = replayed(rise, "--ordered")
+    assert (result.code, "line 5 of 'p.jsonl.rise.jsonl' was torn" in result.err) == (4, True)
+    found = [
+        (row["answer"], row["stop_reason"], row["failure"]) for row in rows(rise, "p.jsonl.replay.jsonl")
+    ]
+    never = (None, "unrecorded", "unrecorded")
+    assert found == [("1", "turns", None), never, never, ("4", "turns", None), never]
+
+
 def test_a_replay_refuses_what_no_record_can_answer(rise: Program) -> None:
     write(rise, sums(2))
     counted = iter(range(100))
@@ -534,6 +559,7 @@ def test_a_replay_refuses_what_no_record_can_answer(rise: Program) -> None:
         (("--vote", "consistent"), "--vote consistent asks the model; name another"),
         (("--kind", "text", "--vote", "entropy"), "--vote entropy needs the entropies"),
         (("--vote", "majority", "--confidence", "asked"), "recorded with --confidence stated"),
+        (("--vote", "majority", "--prompt", "refine"), "--prompt refine needs critiques"),
     ):
         refused = replayed(rise, *rules)
         assert (refused.code, refused.out) == (2, "")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 from loopback import Loopback, Reply, Seen, Status
-from running import Program
+from running import KEYS, Program, at
 from test_batch import adding, batch, rows, sums, write
 
 from rise_cli.core.domain import Completion
@@ -89,6 +90,8 @@ def test_other_material_makes_another_problem(rise: Program) -> None:
         for context, code in (("A page.", 0), ("A page.", 0), ("Another page.", 2), (None, 2)):
             write(rise, [{**sum_, "context": context}])
             assert batch(rise, "openai", server, *ONE).code == code
+        write(rise, [{**sum_, "question": f"{sum_['question']}A page."}])
+        assert batch(rise, "openai", server, *ONE).code == 2
         assert len(server.seen) == 1
 
 
@@ -155,14 +158,110 @@ def test_rows_of_no_line_stay_and_count_nowhere(rise: Program) -> None:
         write(rise, [sums(6)[n] for n in (5, 4, 0)])
         result = batch(rise, "openai", server, *more)
         summary = json.loads((rise.folder / "s.json").read_text())
+        places = {row["id"]: row["index"] for row in rows(rise)}
         write(rise, sums(6))
         whole = batch(rise, "openai", server, *more)
         assert len(server.seen) == 6
     assert result.code == 0  # the row that failed is not of this input
-    assert "3 rows of 'p.jsonl.rise.jsonl' belong to no line of 'p.jsonl'" in result.err
+    assert "3 rows of 'p.jsonl.rise.jsonl' belong to no line of 'p.jsonl': they stay" in result.err
+    assert places == {"p5": 0, "p4": 1, "p0": 2, "p1": None, "p2": None, "p3": None}
     assert (summary["problems"], summary["ok"], summary["correct"], summary["strangers"]) == (3, 3, 3, 3)
     assert (whole.code, "belong to no line" in whole.err) == (4, False)
-    assert sorted(ids(rise)) == [f"p{n}" for n in range(6)]
+    assert sorted((row["id"], row["index"]) for row in rows(rise)) == [(f"p{n}", n) for n in range(6)]
+
+
+def test_a_run_that_ends_early_counts_no_row_of_another_problem_as_done(rise: Program) -> None:
+    write(rise, sums(4))
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE).code == 0
+        write(rise, [{"id": f"q{n}", "question": f"How many are {n} plus 2?"} for n in range(4)])
+        short = batch(rise, "openai", server, *ONE, "--max-tokens-total", "1", "--summary", "s.json")
+        assert len(server.seen) == 4
+    assert short.code == 5
+    assert "with 0 of 4 problems done by this run, and 4 rows there before; raise it" in short.err
+    assert json.loads((rise.folder / "s.json").read_text())["strangers"] is None
+
+
+def test_rows_that_stand_twice_are_told_of(rise: Program) -> None:
+    write(rise, sums(3))
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE).code == 0
+        write(rise, [*rows(rise), *rows(rise)[:2]], "p.jsonl.rise.jsonl")
+        result = batch(rise, "openai", server, *ONE)
+        assert len(server.seen) == 3
+    assert (result.code, "2 rows of 'p.jsonl.rise.jsonl' with the id of another one" in result.err) == (
+        0,
+        True,
+    )
+
+
+def test_a_row_that_is_not_whole_is_not_graded_again_and_told_of(rise: Program) -> None:
+    write(rise, sums(3))
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE).code == 0
+        first, second, third = rows(rise)
+        del first["answer"]
+        del second["turns"][0]["verdict"]
+        write(rise, [first, second, third], "p.jsonl.rise.jsonl")
+        write(rise, [{**one, "answer": "7"} for one in sums(3)])
+        result = batch(rise, "openai", server, *ONE)
+    assert result.code == 0
+    assert "grading 3 rows of 'p.jsonl.rise.jsonl' again" in result.err
+    assert "2 rows of 'p.jsonl.rise.jsonl' cannot be graded again" in result.err
+    assert rows(rise) == [first, second, {**rows(rise)[2], "reference": "7", "correct": False}]
+
+
+def test_with_slim_the_last_grade_tells_whether_replies_came(rise: Program) -> None:
+    def giving_up(seen: Seen) -> Reply | Status:
+        return Status(500) if seen.index else Reply("I give up.")
+
+    with Loopback(giving_up) as server:
+        for answer in ("1", "2"):
+            write(rise, [{**sums(1)[0], "answer": answer}])
+            more = ("--turns", "2", "--kind", "number", "--slim", "--max-retries", "0")
+            assert batch(rise, "openai", server, *more).code == 4
+    (row,) = rows(rise)
+    assert (row["reference"], row["failure"], row["correct"]) == ("2", "server", False)
+
+
+def test_ctrl_c_while_rows_are_graded_again_leaves_the_file_as_it_was(rise: Program) -> None:
+    problems = [{"id": f"p{n}", "question": "What is it?"} for n in range(200)]
+    write(rise, problems)
+    with Loopback(lambda seen: Reply("Answer: $y$")) as server:
+        words = ("batch", "p.jsonl", *at("openai", server), *ONE, "--kind", "math")
+        assert rise(*words, env=KEYS).code == 0
+        path = rise.folder / "p.jsonl.rise.jsonl"
+        before = path.read_bytes()
+        write(rise, [{**one, "answer": f"{n}z + {n}"} for n, one in enumerate(problems)])
+        process = rise.start(*words, env=KEYS)
+        assert process.stderr is not None
+        assert any(b"grading 200 rows" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        result = rise.wait(process)
+    assert result.code == 130
+    assert "interrupted with 200 of 200 problems done; go on with: " in result.err
+    assert path.read_bytes() == before
+    assert not list(rise.folder.glob(".*.new"))
+
+
+def test_what_a_kill_has_left_half_made_goes_with_the_next_run(rise: Program) -> None:
+    write(rise, sums(1))
+    (rise.folder / ".p.jsonl.rise.jsonl.new").write_text("half")
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE).code == 0
+    assert not list(rise.folder.glob(".*.new"))
+
+
+def test_a_line_that_is_mended_is_solved_with_retry_failed(rise: Program) -> None:
+    write(rise, [sums(2)[0], {"id": "p1"}])
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE).code == 4
+        write(rise, sums(2))
+        told = batch(rise, "openai", server, *ONE)
+        assert (told.code, "its line was bad; add --retry-failed to solve it now" in told.err) == (2, True)
+        assert batch(rise, "openai", server, *ONE, "--retry-failed").code == 0
+        assert len(server.seen) == 2
+    assert [row["status"] for row in rows(rise)] == ["ok", "ok"]
 
 
 def test_no_file_is_read_and_written_at_once(rise: Program) -> None:

@@ -110,8 +110,9 @@ def test_a_disk_that_is_full_loses_nothing(rise: Program, tmp_path: Path, small_
         words = ("batch", "p.jsonl", "-o", f"small/{OUT}", *at("openai", server), *more)
         first = rise(*words, env=KEYS)
         assert (first.code, "make room on its disk and run the same command again" in first.err) == (1, True)
+        made = len(server.seen)
         again = rise(*words, env=KEYS)
-        assert again.code == 1, again.err
+        assert (again.code, len(server.seen)) == (1, made), again.err
         before, known = len(server.seen), kept(small_disk, tmp_path / "copy")
         assert before < 400
         assert known

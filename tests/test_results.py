@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rise_cli.errors import RiseError, UsageError
-from rise_cli.history.ids import Ids, as_bytes, posed
+from rise_cli.history.ids import Ids, as_bytes, fingerprint
 from rise_cli.history.lines import Lines
 from rise_cli.history.record import dumps
 from rise_cli.history.results import Results
@@ -48,12 +48,12 @@ def ids(path: Path) -> list[str]:
     return [json.loads(line)["id"] for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def ungraded(record: dict[str, Any], reference: str | None) -> None:
+def ungraded(record: dict[str, Any], reference: str | None) -> bool:
     raise AssertionError(f"{record['id']} was to be held against {reference}")
 
 
-def has(results: Results, id: str) -> bool:  # noqa: A002
-    answered = results.has_row(id)
+def has(results: Results, id: str, index: int = 0) -> bool:  # noqa: A002
+    answered = results.has_row(id, index)
     assert answered is not None
     return answered
 
@@ -151,10 +151,11 @@ def test_a_glance_sees_what_parsing_sees(
     path.write_text("".join(dumps(one) + "\n" for one in ours + theirs))
     with path.open("rb") as file:
         seen = [
-            (r.id, r.position, r.failed, r.posed, r.settings, r.start, r.length) for r in scan(file, "rows")
+            (r.id, r.position, r.failed, r.fingerprint, r.settings, r.start, r.length)
+            for r in scan(file, "rows")
         ]
     lengths = [len(dumps(one).encode()) + 1 for one in ours + theirs]
-    answers = posed(*(as_bytes(text or "") for text in texts))
+    answers = fingerprint(*(as_bytes(text or "") for text in texts))
     assert seen == [
         (
             as_bytes(n),
@@ -414,11 +415,9 @@ def test_order_is_kept_over_an_interruption(path: Path, opened: Any) -> None:
     assert results.pending == 2
     results = opened(ordered=True)
     for index in range(6):
-        assert has(results, str(index)) == (index < 2)
+        assert has(results, str(index), index) == (index < 2)
     for index in (5, 4, 0, 1, 2, 3):
-        results.skip(index, str(index)) if has(results, str(index)) else results.append(
-            row(str(index), index)
-        )
+        results.skip(index) if has(results, str(index), index) else results.append(row(str(index), index))
     results.finish(ungraded)
     assert ids(path) == list("012345")
 
@@ -427,9 +426,7 @@ def test_a_file_that_was_begun_without_order_ends_in_order(path: Path, opened: A
     path.write_text(text(row("4", 4), row("2", 2), row("0", 0, "failed"), row("x", None)))
     results = opened(ordered=True, retry_failed=True)
     for index in range(6):
-        results.skip(index, str(index)) if has(results, str(index)) else results.append(
-            row(str(index), index)
-        )
+        results.skip(index) if has(results, str(index), index) else results.append(row(str(index), index))
     assert ids(path) == list("42x0135")
     results.finish(ungraded)
     assert ids(path) == list("012345x")
@@ -441,14 +438,16 @@ def test_rows_of_an_input_that_was_shuffled_end_in_its_order_now(path: Path, ope
     path.write_text(text(row("a", 0), row("gone", 2)) + spaced + text(row("c", 3)))
     results = opened(ordered=True)
     for index, name in enumerate("cbxae"):
-        results.skip(index, name) if has(results, name) else results.append(row(name, index))
+        results.skip(index) if has(results, name, index) else results.append(row(name, index))
     results.finish(ungraded)
-    assert path.read_text() == text(*(row(name, index) for index, name in enumerate("cbxae")), row("gone", 2))
+    assert path.read_text() == text(
+        *(row(name, index) for index, name in enumerate("cbxae")), row("gone", None)
+    )
     before = path.stat().st_ino
     results = opened(ordered=True)
     for index, name in enumerate("cbxae"):
-        assert has(results, name)
-        results.skip(index, name)
+        assert has(results, name, index)
+        results.skip(index)
     results.finish(ungraded)
     assert path.stat().st_ino == before
 
@@ -460,7 +459,7 @@ from rise_cli.history.results import Results
 results, row = Results(Path(sys.argv[1])), json.loads(sys.argv[2])
 results.resume(row["settings"], notice=lambda text: None)
 for number in range(10**9):
-    if not results.has_row(name := f"p-{number}"):
+    if not results.has_row(name := f"p-{number}", number):
         question = "?" * (number * 7919 % 60_000)
         results.append({**row, "id": name, "index": number, "question": question})
         print(name, flush=True)
@@ -575,7 +574,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("line", [case[1] for case in BROKEN], ids=[case[0] for case in BROKEN])
 def test_damage_is_said_with_its_line(path: Path, line: str) -> None:
-    path.write_text(text(row("a")) + line)
+    path.write_text(text(row("a")) + line + "\n")
     rows = recorded(path)
     assert next(rows)["id"] == "a"
     with pytest.raises(UsageError, match=f"line 2 of '{path}' is not a rise.trajectory/1 row; repair"):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from test_results import SETTINGS, ids, row, text
 from rise_cli.errors import UsageError
 from rise_cli.history.done import Done, Piece, pieces
 from rise_cli.history.results import Results
-from rise_cli.history.rows import scan
+from rise_cli.history.rows import NOWHERE, scan
 from rise_cli.history.scanner import WORTH_IT, Scanner, ScannerClosed
+from rise_cli.problems import Row
 
 LONG = "x" * (1 << 20)
 
@@ -244,12 +246,17 @@ def test_done_is_a_map_that_takes_pieces_as_it_needs_them(
     done = Done(coming())
     place = {number: at // size for at, number in enumerate(rows)}
     for number in asked:
-        while done.get(f"p-{number}") is None and not done.complete:
+        while done.find(f"p-{number}", number) is None and not done.complete:
             done.take()
-        assert (done.get(f"p-{number}") is not None) == (number in place)
+        assert (done.find(f"p-{number}", number) is not None) == (number in place)
         assert taken >= place.get(number, -(-len(rows) // size) - 1) + 1
     done.take_all()
     assert taken == -(-len(rows) // size)
+    wanted = set(asked) & set(rows)
+    assert (done.wanted, done.unwanted) == (len(wanted), len(rows) - len(wanted))
+    for number in range(321):
+        held = NOWHERE if number in rows else None
+        assert done.place(f"p-{number}".encode()) == (number if number in wanted else held)
 
 
 def test_an_error_is_no_end_of_the_pieces() -> None:
@@ -265,6 +272,10 @@ def test_an_error_is_no_end_of_the_pieces() -> None:
 
 
 # A whole run over a long file. Its rows are long, so that they are few.
+
+
+def asking(number: int) -> Row:
+    return Row(number, number + 1, f"p-{number}", f"How many of {number}?", None, None, {})
 
 
 @pytest.fixture
@@ -285,14 +296,14 @@ def test_a_long_file_is_learned_as_it_is_needed_and_changed_when_something_begin
     before = long.stat().st_size
     with closing(Results(long)) as results:
         results.resume(SETTINGS, notice=notices.append)
-        assert (results.answers("p-3", "How many of 3?", None, None), results.known) == (None, False)
+        assert (results.answers(asking(3)), results.known) == (None, False)
         results.learn_more()
-        assert results.answers("p-3", "How many of 3?", None, None) is True
+        assert results.answers(asking(3)) is True
         with pytest.raises(UsageError, match="answers another question"):
-            results.answers("p-3", "How many of 4?", None, None)
-        assert results.has_row("p-40") is None
+            results.answers(replace(asking(3), question="How many of 4?"))
+        assert results.has_row("p-40", 40) is None
         results.learn_more()
-        assert (results.has_row("p-40"), results.known) == (False, True)
+        assert (results.has_row("p-40", 40), results.known) == (False, True)
         assert [results.ok, results.failed, results.earlier] == [34, 6, 40]
         assert (notices, long.stat().st_size) == ([], before)
         results.begin()
@@ -300,6 +311,34 @@ def test_a_long_file_is_learned_as_it_is_needed_and_changed_when_something_begin
         assert results.append(made(41)) == ["p-41"]
         assert [results.ok, results.failed, results.earlier] == [35, 6, 40]
     assert ids(long) == [f"p-{number}" for number in (*range(40), 41)]
+
+
+def test_a_long_file_is_brought_to_what_the_input_says_now(long: Path) -> None:
+    graded: list[tuple[str, str | None]] = []
+
+    def grade(record: dict[str, Any], reference: str | None) -> bool:
+        graded.append((record["id"], reference))
+        record["reference"] = reference
+        return reference != "5"
+
+    before = [json.loads(line) for line in long.read_bytes().splitlines()]
+    with closing(Results(long)) as results:
+        results.resume(SETTINGS, notice=print)
+        for number in range(3, 38):  # they have moved up, and every fifth has another reference
+            asked = replace(asking(number), index=number - 3, reference=None if number % 5 else str(number))
+            while results.answers(asked) is None:
+                results.learn_more()
+        assert (results.outdated, results.doubtful, results.strangers) == (7, 5, 0)
+        results.finish(grade)
+        assert (results.outdated, results.doubtful, results.strangers) == (0, 0, 5)
+        assert (results.ungraded, results.repeated, results.earlier) == (1, 0, 35)
+        assert [results.is_stranger(f"p-{n}") for n in (2, 3, 37, 38)] == [True, False, False, True]
+    assert graded == [(f"p-{number}", str(number)) for number in range(5, 38, 5)]
+    for number, (old, line) in enumerate(zip(before, long.read_bytes().splitlines(), strict=True)):
+        new: dict[str, Any] = {"index": number - 3 if 3 <= number < 38 else None}
+        if number % 5 == 0 and 5 < number < 38:
+            new["reference"] = str(number)
+        assert json.loads(line) == old | new
 
 
 def test_a_row_that_comes_first_waits_until_all_is_learned(long: Path) -> None:

@@ -21,8 +21,8 @@ BATCH_EXAMPLES = examples(
     "Exit codes: 0 done; 2 wrong usage, or other settings than the rows in OUT were made with;",
     "3 keys or configuration; 4 some problems failed, or the provider went down; 5 budget or",
     "deadline; 130 interrupted; 141 with -o -, its reader has left before the last row.",
-    "After all but 0, 2 and 141 the same command goes on where it stopped: no finished call is",
-    "made again. A provider is down when nobody was answered for about twice --max-wait, and for",
+    "The same command goes on where it stopped, without --overwrite: no finished call is made",
+    "again. A provider is down when nobody was answered for about twice --max-wait, and for",
     "--timeout more where a call is still on its way.",
     "--max-cost, --max-tokens-total and --deadline count for each run of the command.",
 )
@@ -61,7 +61,12 @@ def batch(  # noqa: PLR0913, PLR0917  (a command's parameters are its options)
         ),
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try failed problems again.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Try failed problems again, and lines that were bad; all rows of such are taken out.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     fail_fast: Annotated[
         bool,

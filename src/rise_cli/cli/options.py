@@ -65,7 +65,7 @@ OPTIONS = (
     Opt("max_cost", ("--max-cost",), float, "USD", "Never spend more than this.", SPENDING),
     Opt("max_tokens_total", ("--max-tokens-total",), int, "N", "Never use more tokens than this, input and output together.", SPENDING),
     Opt("price", ("--price",), str, "IN,OUT", "Prices in USD per million tokens, for models whose price is not known.", SPENDING),
-    Opt("deadline", ("--deadline",), float, "SECONDS", "Time for the whole question; then what there is gets voted on.", SPENDING),
+    Opt("deadline", ("--deadline",), float, "SECONDS", "Time for the whole question, which then gets voted on, or for the whole file.", SPENDING),
     Opt("timeout", ("--timeout",), float, "SECONDS", "Time for one attempt at one call. [default: 300]", SPENDING),
     Opt("max_retries", ("--max-retries",), int, "N", "Retries of a failed call. [default: 6]", SPENDING),
     Opt("max_wait", ("--max-wait",), float, "SECONDS", "Longest Retry-After to sit out. [default: 120]", SPENDING),

@@ -28,17 +28,22 @@ class ResultLost(RiseError):
 
 def secure() -> None:
     """Replace the three streams by ones that keep the promises above. To be called first of all."""
+    closed = set()
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
-    sys.stdout = _text(_Result(_number(sys.stdout, 1), "w", closefd=False), "utf-8")
+            closed.add(os.open(os.devnull, os.O_RDWR))  # takes the lowest free number, which is this one
+    result = _Result(_number(sys.stdout, 1), "w", closefd=False)
+    result.leads_nowhere = 1 in closed
+    sys.stdout = _text(result, "utf-8")
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     sys.stderr = _text(_Talk(_number(sys.stderr, 2), "w", closefd=False), encoding)
 
 
 class _Result(io.FileIO):
+    leads_nowhere = False  # whoever started the program has closed it
+
     def write(self, content: ReadableBuffer, /) -> int:
         try:
             return super().write(content)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands import plan as planning
-from rise_cli.commands.output import Files, finish, opened
+from rise_cli.commands.output import Files, brought_up, opened
 from rise_cli.commands.part import Part
 from rise_cli.commands.plan import Plan, Way
 from rise_cli.commands.remember import known_keys, remember_batch
@@ -45,8 +46,8 @@ from rise_cli.run.breaker import Held, outage
 from rise_cli.run.feed import at_once, beside
 from rise_cli.run.garbage import settled
 from rise_cli.run.interrupt import at_first_signal
-from rise_cli.run.loop import run
-from rise_cli.run.scoring import score, score_again
+from rise_cli.run.loop import run_in_loop
+from rise_cli.run.scoring import score
 from rise_cli.run.silence import Silence, patience_s
 from rise_cli.run.solve import solve
 
@@ -72,7 +73,7 @@ def batch(path: str, fields: Fields, wish: Wish, flags: Mapping[str, object]) ->
         if wish.replay is None:
             plan = planning.live(problems, flags, notices.append)
         else:
-            recording = Recorded(Path(wish.replay))
+            recording = Recorded(Path(wish.replay), notice=notices.append)
             stack.callback(recording.close)
             plan = planning.replay(wish.replay, recording, flags, notices.append)
         run = Run(problems, replace(wish, out=out), plan)
@@ -110,14 +111,14 @@ class Run:
                     watcher.notice(text)
                 if self._wish.out == STDIO:
                     watcher.notice("rows go to stdout, without a journal: a run that is stopped starts over")
-                end = run(self._main(watcher, comparer), starts_programs=self._plan.judge is not None)
+                end = run_in_loop(self._main(watcher, comparer), starts_programs=self._plan.judge is not None)
         except RiseError as error:
             if self.report.is_paid(error):
                 self.report.tell()
             book = self.report.book
             if isinstance(error, ReaderGone) and book is not None:
                 done = self._of(book.totals.problems)
-                raise RowsUnread(f"who read stdout has left: the run ended with {done} done") from None
+                raise RowsUnread(f"who read stdout has left: the run ended with {done}") from None
             raise
         self.report.tell()
         if settings.log and self.report.summary:
@@ -128,7 +129,8 @@ class Run:
     async def _main(self, watcher: Meter, comparer: Comparer) -> End:
         loop, settings = asyncio.get_running_loop(), self._plan.resolved.settings
         deadline = None if settings.deadline is None else loop.time() + settings.deadline
-        deadline = self._part.until or deadline
+        if self._part.until is not None:
+            deadline = loop.time() + self._part.until - time.monotonic()
         with opened(self._wish, self._plan, watcher.notice) as files:
             # The SDK is loaded while a second process looks through the rows of a long file.
             way = self.report.way = self._plan.way(
@@ -169,7 +171,7 @@ class Run:
         files.patience_s = GRACE_S if end is End.INTERRUPTED else None
         if isinstance(files.rows, Results):
             whole = None if self._part.name else self._problems.path
-            finish(files.rows, end, partial(score_again, compare=comparer), watcher.notice, whole)
+            end = await brought_up(files.rows, end, comparer, watcher.notice, whole)
             self._waiting = files.rows.pending
             self._at_least = not files.rows.known
         self._ok, self._failed = book.ok, book.failed
@@ -217,7 +219,7 @@ class Run:
             return ""  # the run never began
         done = book.earlier + book.written.problems
         kept = "" if self._wish.out == STDIO else ", which are kept"
-        return f"; the run ended with {self._of(done)} done{kept}" if done else ""
+        return f"; the run ended with {self._of(done)}{kept}" if done else ""
 
     async def _one(self, row: Row, setup: Setup, book: Book) -> Worked:
         """Solve a problem and write its row, unless it was cut off or the provider may be down. Raises
@@ -280,7 +282,7 @@ class Run:
         # Rows that wait for an earlier one are not in the file, and are made again from the journal.
         done = self._ok + self._failed - self._waiting
         where = f"in {self._part.name} " if self._part.name else ""
-        so_far = f"{where}with {self._of(done)} done"
+        so_far = f"{where}with {self._of(done)}"
         again = "run the same command again to go on"
         if self._wish.out == STDIO:
             again = self._resumption()
@@ -290,7 +292,9 @@ class Run:
             case End.INTERRUPTED:
                 raise Interrupted(f"interrupted {so_far}; {self._resumption()}")
             case End.BUDGET:
-                raise BudgetExhausted(f"the budget ended the run {so_far}; raise it and {again}")
+                moved = self.report.book is not None and self.report.book.totals.problems
+                how = f"{again}, with as much again" if moved else f"raise it and {again}"
+                raise BudgetExhausted(f"the budget ended the run {so_far}; {how}")
             case End.DEADLINE:
                 raise DeadlinePassed(f"the deadline ended the run {so_far}; {again}")
             case End.DOWN:
@@ -302,10 +306,14 @@ class Run:
         return 1 if self.report.unwritten else 0
 
     def _of(self, done: int) -> str:
-        if self.report.total is not None:
-            done = min(done, self.report.total)  # a file may hold rows of other problems, too
+        """How many problems are done, in words. Earlier rows may be of other ones, as long as the input has
+        not asked for them."""
         of = "" if self.report.total is None else f" of {self.report.total:,}"
-        return f"{'at least ' if self._at_least else ''}{done:,}{of} problems"
+        book = self.report.book
+        if book is not None and book.known and book.doubtful:
+            now = done - book.earlier
+            return f"{now:,}{of} problems done by this run, and {counted(book.earlier, 'row')} there before"
+        return f"{'at least ' if self._at_least else ''}{done:,}{of} problems done"
 
     def _resumption(self) -> str:
         if self._wish.out == STDIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from rise_cli.chat import Notice
 from rise_cli.commands.plan import Plan
@@ -18,10 +19,15 @@ from rise_cli.commands.wish import STDIO, Wish
 from rise_cli.errors import RiseError
 from rise_cli.history.journal import Journal
 from rise_cli.history.lines import Lines
-from rise_cli.history.results import Grade, Results
+from rise_cli.history.results import Results
 from rise_cli.render.amounts import counted
+from rise_cli.run.act import Compare
 from rise_cli.run.batch import End
+from rise_cli.run.interrupt import at_first_signal
 from rise_cli.run.outlet import Outlet
+from rise_cli.run.scoring import score_again
+
+_EVERY_S = 10.0  # a word on how far it is
 
 
 @dataclass
@@ -81,20 +87,60 @@ def opened(wish: Wish, plan: Plan, notice: Notice) -> Iterator[Files]:
                 journal.close(complete=files.complete or not kept)
 
 
-def finish(rows: Results, end: End, grade: Grade, notice: Notice, path: str | None) -> None:
-    """See that the file is as the input at `path` wants it, if the run is complete, and say what of it was
-    not. Without a path, rows of other problems are as they should be."""
+async def brought_up(rows: Results, end: End, compare: Compare, notice: Notice, path: str | None) -> End:
+    """See that the file of a complete run is as the input at `path` wants it, and say what of it was not.
+    Return how the run ends then: a person may stop this, too. Without a path, rows of other problems are as
+    they should be."""
     outdated, named = counted(rows.outdated, "row"), repr(rows.name)
     if end is not End.COMPLETE:
         if rows.outdated:
             notice(f"{outdated} of {named} will be graded again in the end: the references have changed")
-        return
-    if rows.outdated:
-        notice(f"grading {outdated} of {named} again: the references have changed")
-    rows.finish(grade)
+        return end
+    if not await _finished(rows, compare, notice):
+        return End.INTERRUPTED
+    if rows.ungraded:
+        notice(f"{counted(rows.ungraded, 'row')} of {named} cannot be graded again, and say what they said")
+    if rows.repeated:
+        notice(f"{counted(rows.repeated, 'row')} of {named} with the id of another one: all of them count")
     if rows.strangers and path is not None:
-        strangers = counted(rows.strangers, "row")
-        notice(f"{strangers} of {named} belong to no line of {path!r}: they stay, and the summary omits them")
+        one = rows.strangers == 1
+        belong, they, stay = ("belongs", "it", "stays") if one else ("belong", "they", "stay")
+        these = f"{counted(rows.strangers, 'row')} of {named}"
+        notice(f"{these} {belong} to no line of {path!r}: {they} {stay}, and the summary is without")
+    return end
+
+
+async def _finished(rows: Results, compare: Compare, notice: Notice) -> bool:
+    """Finish the file beside the event loop; False if Ctrl-C has ended that, and it is as it was."""
+    stopped, graded = False, 0
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+
+    def grade(record: dict[str, Any], reference: str | None) -> bool:
+        nonlocal graded
+        if stopped:
+            raise _Stopped
+        graded += 1
+        return score_again(record, reference, compare)
+
+    outdated = counted(rows.outdated, "row")
+    with at_first_signal(stop):
+        if rows.outdated:
+            notice(f"grading {outdated} of {rows.name!r} again: the references have changed")
+        work = asyncio.ensure_future(asyncio.to_thread(rows.finish, grade))
+        while not (await asyncio.wait([work], timeout=_EVERY_S))[0]:
+            notice(f"{graded:,} of {outdated} graded" if graded else f"writing {rows.name!r} in order")
+    try:
+        work.result()
+    except _Stopped:
+        return False
+    return True
+
+
+class _Stopped(Exception):
+    """A person does not want to wait."""
 
 
 def _results(name: str, wish: Wish) -> Results:

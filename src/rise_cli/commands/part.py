@@ -10,8 +10,8 @@ from rise_cli.chat import Notice
 @dataclass(frozen=True)
 class Part:
     """What a run knows of the others. `name` is what it is called where people are told of it, "" where it
-    is the only one; `until` when all of them must be over, on the clock of `time.monotonic`, which event
-    loops go by, and None where its own deadline holds. `said` is what people were told of the model."""
+    is the only one; `until` when all of them must be over, on the clock of `time.monotonic`, and None where
+    its own deadline holds. `said` is what people were told of the model."""
 
     name: str = ""
     until: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -152,7 +152,7 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object], notice: 
         given["prompt"] = _shipped(str(was.get("protocol")), path)
     resolved = resolve(given, env=os.environ, cwd=working_folder())
     method = assembly.method(resolved)
-    _check_answerable(method, resolved.settings.confidence, was)
+    _check_answerable(method, resolved.settings.confidence, first)
     if doubt := assembly.doubt_about(method.calibration, first["model"], resolved.settings):
         notice(doubt)
     if was.get("calibration") and method.calibration is None:
@@ -163,18 +163,11 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object], notice: 
     recorded["kind_asked"] = kind and kind.value
     del recorded["model"]
 
-    def pose(row: Row) -> Problem:
-        found = recording.find(row.id)
-        of_old = Kind(found["settings"].get("kind", "auto")) if found else Kind.AUTO
-        return posed(row, of_old if kind is None else kind)
-
-    def model_of(row: Row) -> str:
-        found = recording.find(row.id)
-        return str(found["model"]) if found else ""
+    said = _Said(recording, kind)
 
     def way(told: Notice, retried: Notice) -> Way:
         source = resolved.settings.confidence
-        chat = Replay(recording.turns, rounds=method.policy.shape is Shape.SINGLE, confidence=source)
+        chat = Replay(said.turns, rounds=method.policy.shape is Shape.SINGLE, confidence=source)
         return Way(chat, Door(asyncio.Semaphore(1)), Traffic(lambda: 16), Spent())
 
     return Plan(
@@ -182,17 +175,46 @@ def replay(path: str, recording: Recorded, flags: Mapping[str, object], notice: 
         method=method,
         settings=recorded,
         expected=_expected(recorded),
-        pose=pose,
-        model_of=model_of,
+        pose=said.pose,
+        model_of=said.model_of,
         way=way,
-        judge=ReplayedVerdicts(recording.turns) if checked else None,
+        judge=ReplayedVerdicts(said.turns) if checked else None,
         journalled=False,
     )
 
 
-def _check_answerable(method: assembly.Method, confidence: str, was: Mapping[str, Any]) -> None:
-    """Refuse rules that need what no results file has."""
-    vote = method.policy.vote
+class _Said:
+    """What was recorded of the problems that a replay poses again, under `kind` if that is given."""
+
+    def __init__(self, recording: Recorded, kind: Kind | None) -> None:
+        self._recording = recording
+        self._kind = kind
+        self._others: set[str] = set()  # which posed something else then: of those there is no reply
+
+    def pose(self, row: Row) -> Problem:
+        found = self._recording.find(row.id)
+        if found and (found.get("question"), found.get("context")) != (row.question, row.context):
+            self._others.add(row.id)
+        of_old = Kind(found["settings"].get("kind", "auto")) if found else Kind.AUTO
+        return posed(row, of_old if self._kind is None else self._kind)
+
+    def turns(self, id: str) -> Sequence[Mapping[str, Any]] | None:  # noqa: A002
+        return None if id in self._others else self._recording.turns(id)
+
+    def model_of(self, row: Row) -> str:
+        found = self._recording.find(row.id)
+        return str(found["model"]) if found else ""
+
+
+def _check_answerable(method: assembly.Method, confidence: str, first: Mapping[str, Any]) -> None:
+    """Refuse rules that need what no results file has, or not the one whose first row this is."""
+    vote, was = method.policy.vote, first["settings"]
+    criticized = was.get("protocol") == method.protocol.name or "critique" in str(first["usage"])
+    if method.policy.shape is Shape.REFINE and not criticized:
+        raise UsageError(
+            f"a replay asks nobody, and --prompt {method.protocol.name} needs critiques, of which there are "
+            f"none in a run with --prompt {was.get('protocol')}; leave it out"
+        )
     if vote is Vote.CONSISTENT or (vote is Vote.ENTROPY and was.get("vote") != vote):
         needs = "asks the model" if vote is Vote.CONSISTENT else "needs the entropies of the tokens"
         raise UsageError(

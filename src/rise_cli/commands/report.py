@@ -37,8 +37,8 @@ class Report:
 
         retries     attempts that this run made again
         recalled    calls that it had not to make, since the journal of an earlier run had the reply
-        strangers   rows in the file that belong to no line of the input, which count nowhere else; 0 of a
-                    run that did not come to its end
+        strangers   rows in the file that belong to no line of the input, which count nowhere else; null
+                    where a run ended before that was known, and then they may be counted
         spent_now   what it took from the provider (see `Spent.summary`), also for problems that have no
                     row yet and for attempts that were lost
     """
@@ -98,9 +98,12 @@ class Report:
         )
 
     def _done(self, book: Book) -> int:
-        """Problems that are done; a file may hold rows of others, too."""
-        done = book.earlier + book.totals.problems
-        return done if self.total is None else min(done, self.total)
+        """Problems that are done. A file may hold rows of others, too: where there are too many, those count
+        that the input has asked for."""
+        now = book.totals.problems
+        if self.total is None or book.earlier + now <= self.total:
+            return book.earlier + now
+        return min(book.earlier - book.doubtful + now, self.total)
 
     def is_paid(self, error: RiseError) -> bool:
         """Whether a reply came, or may have been charged for, before `error` ended the run."""

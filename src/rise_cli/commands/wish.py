@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def _named(problems: str, wish: Wish) -> str:
         out = f"{stem}.{'rise' if wish.replay is None else 'replay'}.jsonl"
     if out == STDIO and (wish.overwrite or wish.retry_failed):
         raise UsageError("there are no earlier rows on stdout; leave out --overwrite and --retry-failed")
+    if out == STDIO and getattr(getattr(sys.stdout.buffer, "raw", None), "leads_nowhere", False):
+        raise UsageError("stdout is closed, and all rows would be lost; name a file with -o")
     return out
 
 

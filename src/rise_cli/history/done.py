@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from rise_cli.errors import UsageError
 from rise_cli.history.ids import as_bytes, digest
-from rise_cli.history.rows import Row
+from rise_cli.history.rows import NOWHERE, Row
 
 _FEWEST, _MOST = 4096, 32768  # rows in a piece: few at first, so that nobody waits long for it
 _MOST_BYTES = 64 << 20  # and about so many at most, where rows are long
@@ -26,13 +26,15 @@ Span = tuple[int, int]
 class Piece(NamedTuple):
     """What some adjacent rows come to, some of which may be left out.
 
-    `ids` are digests, sorted, and `posed` the checksums of what each row answers. `lines` counts all rows,
-    `taken` those that are not left out, `failed` those of them that failed. `settings` are the different
-    ones that they were made with. `kept` are the parts of the file that are not left out.
+    `ids` are digests, sorted, `prints` the fingerprints of what each row answers, and `places` where each
+    stood in the input. `lines` counts all rows, `taken` those that are not left out, `failed` those of them
+    that failed. `settings` are the different ones that they were made with. `kept` are the parts of the file
+    that are not left out.
     """
 
     ids: array[int]
-    posed: array[int]
+    prints: array[int]
+    places: array[int]
     lines: int
     taken: int
     failed: int
@@ -67,14 +69,14 @@ class _Gathered:
         self.lines = self._taken = self._failed = 0
         self.settings: list[Mapping[str, Any]] = []
         self._last: Mapping[str, Any] | None = None
-        self._found: dict[int, int] = {}
+        self._found: dict[int, tuple[int, int]] = {}
         self._bytes = 0
         self._kept: list[Span] = []
         self._begun = self._reached = -1
 
     def take(self, row: Row) -> None:
-        name, _, failed, posed, settings, start, length = row
-        self._found.setdefault(digest(name), posed)
+        name, place, failed, print_, settings, start, length = row
+        self._found.setdefault(digest(name), (print_, NOWHERE if place is None else min(place, NOWHERE)))
         self._taken += 1
         self._failed += failed
         self._bytes += length
@@ -94,8 +96,10 @@ class _Gathered:
     def piece(self) -> Piece:
         self._close()
         ids = array("Q", sorted(self._found))
-        posed = array("Q", map(self._found.__getitem__, ids))
-        return Piece(ids, posed, self.lines, self._taken, self._failed, self.settings, self._kept)
+        found = [self._found[id_] for id_ in ids]
+        prints = array("Q", [print_ for print_, _ in found])
+        places = array("q", [place for _, place in found])
+        return Piece(ids, prints, places, self.lines, self._taken, self._failed, self.settings, self._kept)
 
     def _close(self) -> None:
         if self._begun >= 0:
@@ -106,55 +110,72 @@ class _Known(NamedTuple):
     """What is kept of a piece."""
 
     ids: array[int]
-    posed: array[int]
+    prints: array[int]
+    places: array[int]
     wanted: bytearray
+
+    def at(self, key: int) -> int:
+        """Where the id with this digest is; -1 if it is not there."""
+        at = bisect_left(self.ids, key)
+        return at if at < len(self.ids) and self.ids[at] == key else -1
 
 
 class Done:
-    """A map from ids to the checksums of what their rows answer (see `ids.posed`), over pieces that are
-    taken one by one, which remembers which ids were looked for. With n ids, the chance that any two are held
-    to be one is n^2 / 2^65. Where an id has two rows, either may count.
+    """The problems that have their row, over pieces that are taken one by one. It remembers which of them
+    the input wanted, and where it has them.
+
+    With n ids, the chance that any two are held to be one is n^2 / 2^65. Where an id has two rows, either
+    may count.
     """
 
     def __init__(self, coming: Iterator[Piece]) -> None:
         self._coming = coming
         self._known: list[_Known] = []
-        # Of the piece that the last one was found in, as the next one mostly is.
-        self._ids, self._posed, self._wanted = _Known(array("Q"), array("Q"), bytearray())
+        # The piece that the last one was found in, as the next one mostly is.
+        self._last = _Known(array("Q"), array("Q"), array("q"), bytearray())
         self._error: Exception | None = None
         self.complete = False
         """Whether all pieces are taken."""
+        self.moved = False
+        """Whether the input has any at another place than its row says."""
 
-    def get(self, id: str) -> int | None:  # noqa: A002 - it is one
-        """The checksums, None if the pieces that are taken do not hold the id."""
-        key, ids = digest(as_bytes(id)), self._ids
-        at = bisect_left(ids, key)
-        if at == len(ids) or ids[at] != key:
-            for ids, posed, wanted in reversed(self._known):
-                at = bisect_left(ids, key)
-                if at < len(ids) and ids[at] == key:
-                    self._ids, self._posed, self._wanted = ids, posed, wanted
+    def find(self, id: str, place: int) -> int | None:  # noqa: A002 - it is one
+        """The fingerprint of what the row of a problem answers that the input has at `place`, None if the
+        pieces that are taken do not hold it."""
+        key, piece = digest(as_bytes(id)), self._last
+        at = piece.at(key)
+        if at < 0:
+            for piece in reversed(self._known):
+                if (at := piece.at(key)) >= 0:
+                    self._last = piece
                     break
             else:
                 return None
-        self._wanted[at] = True
-        return self._posed[at]
+        piece.wanted[at] = True
+        if piece.places[at] != place:
+            piece.places[at] = place
+            self.moved = True
+        return piece.prints[at]
 
-    def is_unwanted(self, id: bytes) -> bool:  # noqa: A002
-        """Whether the pieces hold an id that nobody has looked for."""
-        key, held = digest(id), False
-        for ids, _, wanted in self._known:
-            at = bisect_left(ids, key)
-            if at < len(ids) and ids[at] == key:
-                if wanted[at]:
-                    return False
-                held = True
+    def place(self, id: bytes) -> int | None:  # noqa: A002
+        """Where the input has a problem, `NOWHERE` if it wants it not; None if the pieces do not hold it."""
+        key, held = digest(id), None
+        for piece in (self._last, *self._known):
+            if (at := piece.at(key)) >= 0:
+                if piece.wanted[at]:
+                    return piece.places[at]
+                held = NOWHERE
         return held
 
     @property
+    def wanted(self) -> int:
+        """How many problems of the pieces the input has wanted."""
+        return sum(piece.wanted.count(True) for piece in self._known)
+
+    @property
     def unwanted(self) -> int:
-        """How many of the ids that the pieces hold nobody has looked for."""
-        return sum(wanted.count(False) for _, _, wanted in self._known)
+        """How many it has not."""
+        return sum(piece.wanted.count(False) for piece in self._known)
 
     def take(self) -> None:
         """Take one more piece, however long that takes. What that raises is raised again each time: there
@@ -169,7 +190,7 @@ class Done:
         if piece is None:
             self.complete = True
         else:
-            self._known.append(_Known(piece.ids, piece.posed, bytearray(len(piece.ids))))
+            self._known.append(_Known(*piece[:3], bytearray(len(piece.ids))))
 
     def take_all(self) -> None:
         while not self.complete:

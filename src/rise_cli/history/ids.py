@@ -1,4 +1,4 @@
-"""Problems in little room: their ids in 16 bytes each, and what they pose in 8, however long they are."""
+"""Problems in little room: their ids in 16 bytes each, and their texts in 8, however long they are."""
 
 from __future__ import annotations
 
@@ -55,13 +55,17 @@ def digest(id: bytes) -> int:  # noqa: A002
     return int.from_bytes(state.digest(), "little")
 
 
-def posed(question: bytes, context: bytes, reference: bytes) -> int:
-    """Two checksums in one number below 2^64, the same in every process: the upper half is that of what was
-    asked, the lower that of the right answer. A text that is not there is empty."""
-    asked = crc32(context, crc32(question)) if context else crc32(question)
+def fingerprint(question: bytes, context: bytes, reference: bytes) -> int:
+    """Two checksums in one number below 2^64, the same in every process: the upper half is that of what is
+    asked, the lower that of the right answer. A text that is not there is empty; no text has a NUL."""
+    asked = crc32(b"\0" + context, crc32(question)) if context else crc32(question)
     return asked << 32 | crc32(reference)
 
 
-def is_asked_alike(one: int, other: int) -> bool:
-    """Whether two such numbers are of the same question, whatever the right answer."""
+def asks_the_same(one: int, other: int) -> bool:
+    """Whether two fingerprints are of the same question, whatever the right answer."""
     return one >> 32 == other >> 32
+
+
+NOTHING_ASKED = fingerprint(b"", b"", b"")
+"""Of a line that posed no problem."""

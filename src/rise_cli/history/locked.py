@@ -6,9 +6,11 @@ The lock goes with the process, however that ends.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +35,8 @@ class LockedFile:
         self.path = Path(os.path.realpath(path))
         self.made = not os.path.lexists(self.path)
         self._fd = self._opened()
+        with contextlib.suppress(OSError):
+            self._beside.unlink(missing_ok=True)  # of a process that ended in the middle of `replace`
         self.size = os.fstat(self._fd).st_size
 
     def read(self) -> BinaryIO:
@@ -76,9 +80,18 @@ class LockedFile:
             raise self._full(error) from error
         self.size = size
 
+    def probe(self, size: int) -> None:
+        """Raises as `append` does where there is no room for so many bytes beside it; leaves nothing."""
+        try:
+            with tempfile.TemporaryFile(dir=self.path.parent, buffering=0) as file:
+                write_all(file.fileno(), bytes(size))
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:  # anything else shows when it matters
+                raise self._full(error) from error
+
     def replace(self, parts: Iterable[bytes]) -> None:
         """Replace the file, in one step, by these parts. The lock goes on without a gap."""
-        beside = self.path.with_name(f".{self.path.name}.new")
+        beside = self._beside
         try:
             fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
             try:
@@ -107,6 +120,11 @@ class LockedFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    @property
+    def _beside(self) -> Path:
+        """The new file, until it takes the place of the old one."""
+        return self.path.with_name(f".{self.path.name}.new")
 
     def _opened(self) -> int:
         while True:

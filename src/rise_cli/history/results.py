@@ -10,20 +10,36 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rise_cli.errors import UsageError
 from rise_cli.history.differences import differences
 from rise_cli.history.done import Done, Piece, Span, pieces
-from rise_cli.history.ids import Ids, as_bytes, is_asked_alike, posed
+from rise_cli.history.ids import NOTHING_ASKED, as_bytes, asks_the_same, fingerprint
 from rise_cli.history.lines import Lines
 from rise_cli.history.locked import LockedFile
-from rise_cli.history.record import dumps
-from rise_cli.history.rows import HEAD_START, NOWHERE, Row, damaged, is_row, numbered, parsed, scan, was_slim
+from rise_cli.history.mending import Grade, Mending
+from rise_cli.history.outdated import Outdated
+from rise_cli.history.rows import NOWHERE, Row, damaged, is_row, is_torn, scan, was_slim
 from rise_cli.history.scanner import WORTH_IT, Scanner
 
-Grade = Callable[[dict[str, Any], str | None], None]
-"""Holds a row, as JSON, against a reference, or against none, and fills in what it finds."""
+_FIRST_ROOM = 64 << 10
+"""Bytes: of what is in flight at the start, there shall be room for some before it is paid for."""
+
+
+class Posed(Protocol):
+    """A problem of the input, in the words of `rise_cli.problems.Row`."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def question(self) -> str: ...
+    @property
+    def context(self) -> str | None: ...
+    @property
+    def reference(self) -> str | None: ...
 
 
 class Results:
@@ -34,10 +50,12 @@ class Results:
     tell, and `learn_more` learns another piece. `ok` and `failed` count the rows of all runs, `earlier`
     those of earlier ones, as far as they are known. Rows of earlier runs may have become `strangers` to the
     input, or `outdated` by it: `finish` finds the former, which then count no more, and mends the latter.
+    `repeated` rows have an id that another one has, too: somebody has put two files together. `ungraded`
+    ones are outdated and not whole, and stay as they are.
 
     With `ordered`, rows are written in the order of their `index`, which counts from 0; a file that was
     begun without, or from an input in another order, is put in order by `finish`. `slim` leaves the turns
-    out. For one thread, but for `learn_more`, which may wait in another one.
+    out. For one thread at a time.
     """
 
     def __init__(
@@ -57,16 +75,15 @@ class Results:
         self._lines = Lines(self._write, ordered=ordered, slim=slim)
         self._done = Done(iter(()))
         self._scanner: Scanner | None = None
-        self._places = Ids()  # in the input, of the rows that were there: it may have another order now
         self._kept: list[Span] = []  # the parts of the file that stay
         self._notice: Callable[[str], None] = lambda text: None
         self._torn = ""  # what to say of a last line that is
         self._whole = 0  # bytes of the lines that are not torn
         self._shaped = False
-        self._grown_from = 0
         self._new = 0
-        self._outdated: dict[bytes, str | None] = {}
-        self.ok = self.failed = self.strangers = 0
+        self._outdated = Outdated()
+        self._settled = False  # what of the earlier rows belongs to the input
+        self.ok = self.failed = self.strangers = self.repeated = self.ungraded = 0
         self.stale = False
         """Whether the rows in the file are those that `restart` found."""
 
@@ -97,33 +114,37 @@ class Results:
         """How many rows were held against another reference than the input now has."""
         return len(self._outdated)
 
-    def has_row(self, id: str) -> bool | None:  # noqa: A002
-        """Whether the problem `id` has had its row since an earlier run; None while that is not known."""
-        if self._done.get(id) is None:
+    @property
+    def doubtful(self) -> int:
+        """How many rows of earlier runs may belong to the input, or not: it has not asked for them yet."""
+        return 0 if self._settled else self._done.unwanted
+
+    def has_row(self, id: str, index: int) -> bool | None:  # noqa: A002
+        """Whether the problem `id`, which the input has at `index`, has had its row since an earlier run;
+        None as long as that is not known."""
+        if self._done.find(id, index) is None:
             return False if self._done.complete else None
         return True
 
-    def answers(self, id: str, question: str, context: str | None, reference: str | None) -> bool | None:  # noqa: A002
+    def answers(self, problem: Posed) -> bool | None:
         """As `has_row`, and notice where the input was edited since: another reference makes the row
         `outdated`. Raises UsageError where the row answers another question, or one on other material.
         """
-        was = self._done.get(id)
+        was = self._done.find(problem.id, problem.index)
         if was is None:
             return False if self._done.complete else None
-        now = posed(as_bytes(question), as_bytes(context or ""), as_bytes(reference or ""))
-        if was == now:
-            return True
-        if not is_asked_alike(was, now):
-            raise UsageError(
-                f"the problem {id!r} has a row in {self._file.name!r} that answers another question; name "
-                f"another output with -o, or {self._afresh}"
-            )
-        self._outdated[as_bytes(id)] = reference
+        now = fingerprint(
+            as_bytes(problem.question), as_bytes(problem.context or ""), as_bytes(problem.reference or "")
+        )
+        if was != now:
+            if not asks_the_same(was, now):
+                raise self._other_question(problem.id, was)
+            self._outdated.add(as_bytes(problem.id), problem.reference)
         return True
 
     def is_stranger(self, id: str) -> bool:  # noqa: A002
         """Whether a row of this id belongs to no problem of the input. To be asked after `finish`."""
-        return self.strangers > 0 and self._done.is_unwanted(as_bytes(id))
+        return self.strangers > 0 and self._done.place(as_bytes(id)) == NOWHERE
 
     def restart(self) -> None:
         """Start over (`--overwrite`). The rows that are there count no more, but stay until there is a new
@@ -160,9 +181,10 @@ class Results:
         """Learn what a further piece of the rows holds, however long that takes."""
         self._done.take()
 
-    def begin(self) -> None:
+    def begin(self, *, more: bool = True) -> None:
         """Put the file in shape for new rows: take out what was torn, and what is to be tried again. The
-        first `append` does it, if nobody has. Raises RiseError where there is no room for that."""
+        first `append` does it, if nobody has. If `more` rows are to come, see that there is some room for
+        them. Raises RiseError where there is none."""
         if self._shaped:
             return
         self._done.take_all()
@@ -175,8 +197,9 @@ class Results:
                 self._file.append(b"\n")
         if self._torn:
             self._notice(self._torn)
+        if more:
+            self._file.probe(_FIRST_ROOM)
         self._shaped = True
-        self._grown_from = self._file.size
 
     def append(self, record: Mapping[str, Any]) -> list[str]:
         """Take a finished row. Return the ids of the rows that are in the file now and were not before:
@@ -193,52 +216,28 @@ class Results:
             self.ok += 1
         return written
 
-    def skip(self, index: int, id: str) -> list[str]:  # noqa: A002
+    def skip(self, index: int) -> list[str]:
         """Do not wait for the row of `index`, it is in the file already. Returns as `append` does."""
-        if not self.ordered:
-            return []
-        self._places.add(as_bytes(id), index)
         return self._lines.skip(index)
 
     def finish(self, grade: Grade) -> None:
-        """The run is complete: every problem of the input was asked for. Count the strangers, hold outdated
-        rows against the references of now, and see that the order is kept where it was asked for."""
-        self.begin()
+        """The run is complete: the input has asked for every problem that it has. Count the strangers, hold
+        outdated rows against the references of now, and see that each row has its place and, where the order
+        is kept, stands there. May take long. What `grade` raises leaves the file as it was."""
+        self.begin(more=False)
         self._empty_if_stale()
+        before, mending = self.earlier, Mending(self._file, self._done, self._outdated)
         if self._done.unwanted:
-            self._count_strangers()
-        if self.ordered and (self.earlier or self.strangers):
-            self._put_in_order()
-        if self._outdated:
-            self._file.replace(self._graded(grade))
+            self.strangers, failed = mending.strangers()
+            self.failed -= failed
+            self.ok -= self.strangers - failed
+        self.repeated = self.earlier - self._done.wanted
+        self._settled = True
+        order = mending.in_order() if self.ordered and before else None
+        if order is not None or self.outdated or mending.is_misplaced:
+            self._file.replace(mending.lines(order, grade))
             self._outdated.clear()
-
-    def _count_strangers(self) -> None:
-        for row in self._rows(self._grown_from):
-            if self._done.is_unwanted(row.id):
-                self.strangers += 1
-                self.failed -= row.failed
-                self.ok -= not row.failed
-
-    def _graded(self, grade: Grade) -> Iterator[bytes]:
-        """Yield the lines of the file, the outdated ones graded again."""
-        for row in self._rows(self._file.size):
-            line = self._file.part(row.start, row.length)
-            if row.id in self._outdated and (record := parsed(line)) is not None:
-                grade(record, self._outdated[row.id])
-                line = dumps(record).encode() + b"\n"
-            yield line
-
-    def _put_in_order(self) -> None:
-        moved, before = False, -1
-        for row in self._rows(self._file.size):
-            index = self._index(row)
-            moved = moved or index < before or index not in {row.position, NOWHERE}
-            before = index
-        if moved:
-            rows = self._rows(self._file.size)
-            places = sorted((self._index(row), row.start, row.length) for row in rows)
-            self._file.replace(numbered(self._file.part(at, size), index) for index, at, size in places)
+            self.ungraded = mending.ungraded
 
     def withdraw(self) -> None:
         """Remove the file if this run has created it and it is empty. To be called before `close`."""
@@ -248,6 +247,7 @@ class Results:
         """Let go of the file and its lock. Rows that are still held back are dropped. Calling it twice
         does no harm."""
         self._lines.close()
+        self._outdated.close()
         if self._scanner is not None:
             self._scanner.close()
         self._file.close()
@@ -277,12 +277,13 @@ class Results:
         with self._file.read() as file:
             yield from scan(file, self._file.name, upto)
 
-    def _index(self, row: Row) -> int:
-        """Where the row stands in the input now; `NOWHERE` for one that is not in it."""
-        if row.start >= self._grown_from and row.position is not None:
-            return row.position
-        place = self._places.get(row.id)
-        return NOWHERE if place is None else place
+    def _other_question(self, id: str, was: int) -> UsageError:  # noqa: A002
+        has = f"the problem {id!r} has a row in {self._file.name!r}"
+        if asks_the_same(was, NOTHING_ASKED):
+            return UsageError(f"{has} that says its line was bad; add --retry-failed to solve it now")
+        return UsageError(
+            f"{has} that answers another question; name another output with -o, or {self._afresh}"
+        )
 
     def _compare(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
         if differing := differences(theirs, ours):
@@ -301,9 +302,8 @@ class Results:
             )
 
     def _torn_line(self, tail: bytes, number: int) -> str:
-        """What to say of a last line that is one of ours in part. A power cut can leave zeros instead."""
-        torn = tail.startswith(HEAD_START) or HEAD_START.startswith(tail) or not tail.strip(b"\0")
-        if not torn:
+        """What to say of a last line that is one of ours in part."""
+        if not is_torn(tail):
             raise damaged(self._file.name, number)
         name = self._file.name
         return f"line {number} of {name!r} was torn when it was written; it is removed and made again"

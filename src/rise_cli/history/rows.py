@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from rise_cli.errors import UsageError
 from rise_cli.history.format import SCHEMA
-from rise_cli.history.ids import Ids, as_bytes, posed
+from rise_cli.history.ids import Ids, as_bytes, fingerprint
 from rise_cli.history.record import dumps
 from rise_cli.history.whole import is_whole
 
@@ -47,33 +47,45 @@ NOWHERE = sys.maxsize
 
 class Row(NamedTuple):
     """What a resumption needs of a row: its id in UTF-8, its place in the input, whether it failed, the
-    checksums of what it answers (see `ids.posed`), the settings it was made with, and the bytes of the file
+    fingerprint of what it answers (see `ids`), the settings it was made with, and the bytes of the file
     that it takes, newline included."""
 
     id: bytes
     position: int | None
     failed: bool
-    posed: int
+    fingerprint: int
     settings: Mapping[str, Any]
     start: int
     length: int
 
 
-def scan(file: BinaryIO, name: str, upto: int | None = None) -> Iterator[Row]:
+def scan(
+    file: BinaryIO, name: str, upto: int | None = None, *, torn: Callable[[str], None] | None = None
+) -> Iterator[Row]:
     """Yield what is needed of each row of `file`, which is at its start, and end before byte `upto`.
 
     Rows in our own spelling are not parsed as a whole. Raises UsageError with the line's number where
-    a line is no row.
+    a line is no row; but a last line that is one of ours in part is only told to `torn`, if given.
     """
-    glance, start = _Glance().row, 0
+    look, start = looking(), 0
     for number, line in enumerate(file, 1):
         if upto is not None and start >= upto:
             return
-        row = glance(line, start) or _parse(line, start)
+        row = look(line, start)
         if row is None:
+            if torn is not None and is_torn(line):
+                torn(f"line {number} of {name!r} was torn when it was written; it is left out")
+                return
             raise damaged(name, number)
         yield row
         start += len(line)
+
+
+def looking() -> Callable[[bytes, int], Row | None]:
+    """Return what sees, in a line and where that begins, what is needed of a row; None where it is none.
+    All lines are to be of one file."""
+    glance = _Glance().row
+    return lambda line, start: glance(line, start) or _parse(line, start)
 
 
 def recorded(path: Path) -> Iterator[dict[str, Any]]:
@@ -112,13 +124,14 @@ class Recorded:
     the first counts. For one thread.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Find the rows. Raises UsageError as `recorded` does, for what can be told without parsing."""
+    def __init__(self, path: Path, *, notice: Callable[[str], None] = lambda text: None) -> None:
+        """Find the rows. A last line that was torn is left out, and `notice` told. Raises UsageError as
+        `recorded` does, for what can be told without parsing."""
         self._path = path
         self._starts = Ids()
         self._file = _opened(path)
         try:
-            for row in scan(self._file, str(path)):
+            for row in scan(self._file, str(path), torn=notice):
                 self._starts.add(row.id, row.start)
         except BaseException:
             self._file.close()
@@ -165,19 +178,18 @@ def damaged(name: str, number: int) -> UsageError:
 
 
 def numbered(line: bytes, index: int) -> bytes:
-    """Return a row, newline included, with this `index`; as it is for `NOWHERE`."""
-    if index == NOWHERE:
-        return line
-    head = _HEAD.match(line)
+    """Return a row, newline included, with this `index`: null for `NOWHERE`."""
+    head, now = _HEAD.match(line), None if index == NOWHERE else index
     if head is None:
-        return dumps({**json.loads(line), "index": index}).encode() + b"\n"
-    return b"%s%d%s" % (line[: head.start(2)], index, line[head.end(2) :])
+        return dumps({**json.loads(line), "index": now}).encode() + b"\n"
+    return b"%s%s%s" % (line[: head.start(2)], b"null" if now is None else b"%d" % now, line[head.end(2) :])
 
 
-def parsed(line: bytes) -> dict[str, Any] | None:
-    """Return the trajectory that a line holds; None where it is none that could be read as a whole."""
-    record = _load(line)
-    return record if record is not None and is_whole(record) else None
+def is_torn(line: bytes) -> bool:
+    """Whether a line without its end is one of ours in part. A power cut can leave zeros instead."""
+    if line.endswith(b"\n"):
+        return False
+    return line.startswith(HEAD_START) or HEAD_START.startswith(line) or not line.strip(b"\0")
 
 
 def is_row(line: bytes) -> bool:
@@ -224,8 +236,8 @@ class _Glance:
         if b"\\" in name:
             name = _unescaped(name)
         position = None if index == b"null" else int(index)
-        answers = posed(question, _unescaped(context), _unescaped(reference))
-        return Row(name, position, status == b"failed", answers, self._settings, start, len(line))
+        task = fingerprint(question, _unescaped(context), _unescaped(reference))
+        return Row(name, position, status == b"failed", task, self._settings, start, len(line))
 
     def _turn_to(self, line: bytes) -> bool:
         """Remember how this line ends; False if that is no spelling of ours."""
@@ -258,7 +270,7 @@ def _parse(line: bytes, start: int) -> Row | None:
         as_bytes(record["id"]),
         record["index"],
         record["status"] == "failed",
-        posed(*(as_bytes(_as_text(record.get(name))) for name in ("question", "context", "reference"))),
+        fingerprint(*(as_bytes(_as_text(record.get(name))) for name in ("question", "context", "reference"))),
         record["settings"],
         start,
         len(line),

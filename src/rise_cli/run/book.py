@@ -64,9 +64,16 @@ class Book:
         return self._out.failed if isinstance(self._out, Results) else self.totals.failed
 
     @property
-    def strangers(self) -> int:
-        """Rows in the file that belong to no line of the input; counted once the run is complete."""
-        return self._out.strangers if isinstance(self._out, Results) else 0
+    def strangers(self) -> int | None:
+        """Rows in the file that belong to no line of the input; None if a run ended before that was known."""
+        if not isinstance(self._out, Results):
+            return 0
+        return None if self.doubtful else self._out.strangers
+
+    @property
+    def doubtful(self) -> int:
+        """Rows of earlier runs that may be such."""
+        return self._out.doubtful if isinstance(self._out, Results) else 0
 
     def is_stranger(self, id: str) -> bool:  # noqa: A002
         return isinstance(self._out, Results) and self._out.is_stranger(id)
@@ -96,18 +103,18 @@ class Book:
                     if rows is None:
                         yield item
                         continue
-                    answered = rows.answers(item.id, item.question, item.context, item.reference)
+                    answered = rows.answers(item)
                     if answered is None:
-                        await _learned(rows, item.id)
-                        answered = rows.answers(item.id, item.question, item.context, item.reference)
+                        await _learned(rows, item.id, item.index)
+                        answered = rows.answers(item)
                     if answered:
                         self._pass(rows, item)
                     else:
                         rows.begin()
                         yield item
-                elif rows is not None and await _learned(rows, item.name):
+                elif rows is not None and await _learned(rows, item.name, item.index):
                     self.unread = True
-                    self._note(rows.skip(item.index, item.name))
+                    self._note(rows.skip(item.index))
                 else:
                     self._take(item, bad)
             passed += len(some)
@@ -118,7 +125,7 @@ class Book:
 
     def _pass(self, rows: Results, row: Row) -> None:
         """Go past a problem that has its row."""
-        if rows.ordered and (written := rows.skip(row.index, row.id)):
+        if rows.ordered and (written := rows.skip(row.index)):
             self._note(written)
         if self._journal is not None:
             self._journal.forget(row.id)  # the program may have ended between its row and that
@@ -148,9 +155,9 @@ class Book:
             self._to_keep.discard(name)
 
 
-async def _learned(rows: Results, id: str) -> bool:  # noqa: A002
+async def _learned(rows: Results, id: str, index: int) -> bool:  # noqa: A002
     """Whether a problem has its row. Learning that may take long, and holds nobody up."""
-    while (answered := rows.has_row(id)) is None:
+    while (answered := rows.has_row(id, index)) is None:
         await asyncio.to_thread(rows.learn_more)
     return answered
 

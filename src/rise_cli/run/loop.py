@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def run(main: Coroutine[Any, Any, T], *, starts_programs: bool = False) -> T:
+def run_in_loop(main: Coroutine[Any, Any, T], *, starts_programs: bool = False) -> T:
     """As `asyncio.run`, on uvloop where there is one: its sockets and callbacks take less of the processor,
     which is what limits how many calls can be in flight.
 
-    Who `starts_programs` gets the loop of Python: a program costs more than any loop, and uvloop tells of
-    its end in another order.
+    Who `starts_programs` gets the loop of Python, which they were tried with: a program costs more than any
+    loop saves.
     """
     with asyncio.Runner(loop_factory=None if starts_programs else _fastest()) as runner:
         return runner.run(main)

@@ -8,8 +8,9 @@ from typing import Any
 
 from rise_cli.core.canonical import equal
 from rise_cli.core.domain import Kind
+from rise_cli.history.whole import is_whole
 from rise_cli.run.act import Compare
-from rise_cli.run.totals import replied
+from rise_cli.run.totals import adds_up, replied
 
 
 async def score(record: dict[str, Any], kind: Kind, compare: Compare) -> None:
@@ -25,9 +26,13 @@ async def score(record: dict[str, Any], kind: Kind, compare: Compare) -> None:
     _fill_in(record, known)
 
 
-def score_again(record: dict[str, Any], reference: str | None, compare: Compare) -> None:
-    """Hold a row that was scored against another `reference`, None for none. What a check or a person said
-    of its turns stays. May block for seconds, where mathematics is compared."""
+def score_again(record: dict[str, Any], reference: str | None, compare: Compare) -> bool:
+    """Hold a row that was scored against another `reference`, None for none; False, and nothing is done, if
+    the row is not whole. What a check or a person said of its turns stays. May block for seconds, where
+    mathematics is compared."""
+    if not (is_whole(record) and adds_up(record) and isinstance(record.get("answer", 0), str | None)):
+        return False
+    known = record["correct"] if record.get("reference") is not None else False if replied(record) else None
     for turn in record["turns"]:
         if turn["verdict"] == "reference":
             turn["reward"] = turn["verdict"] = None
@@ -35,6 +40,9 @@ def score_again(record: dict[str, Any], reference: str | None, compare: Compare)
     if reference is not None:
         kind = Kind(record["settings"].get("kind", Kind.AUTO))
         _fill_in(record, {answer: compare.same(answer, reference, kind) for answer in _answers(record)})
+        if record["answer"] is None and not record["turns"]:  # with --slim, only this tells of replies
+            record["correct"] = known
+    return True
 
 
 def _answers(record: Mapping[str, Any]) -> set[str]:
@@ -50,7 +58,7 @@ def _fill_in(record: dict[str, Any], right: Mapping[str, bool]) -> None:
             turn["verdict"] = "reference"
     if record["answer"] is not None:
         record["correct"] = right[record["answer"]]
-    elif replied(record):
+    elif any(turn["reply"] is not None for turn in record["turns"]):
         record["correct"] = False
 
 
