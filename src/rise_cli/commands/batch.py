@@ -14,25 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rise_cli.commands import plan as planning
+from rise_cli.commands.conclusion import Conclusion
 from rise_cli.commands.output import Files, brought_up, opened
 from rise_cli.commands.part import Part
 from rise_cli.commands.plan import Plan, Way
-from rise_cli.commands.remember import known_keys, remember_batch
+from rise_cli.commands.remember import remember_batch
 from rise_cli.commands.report import Report
-from rise_cli.commands.resuming import same_again
 from rise_cli.commands.wish import STDIO, Wish, output
 from rise_cli.compare import Comparer
 from rise_cli.core.domain import Shape, StopReason, Trajectory
-from rise_cli.errors import (
-    BudgetExhausted,
-    DeadlinePassed,
-    Interrupted,
-    ProblemsFailed,
-    ReaderGone,
-    RiseError,
-    RowsUnread,
-    UsageError,
-)
+from rise_cli.errors import ReaderGone, RiseError, RowsUnread, UsageError
 from rise_cli.history.journal import settings_digest
 from rise_cli.history.record import to_record
 from rise_cli.history.results import Results
@@ -78,7 +69,7 @@ def batch(path: str, fields: Fields, wish: Wish, flags: Mapping[str, object]) ->
             plan = planning.replay(wish.replay, recording, flags, notices.append)
         run = Run(problems, replace(wish, out=out), plan)
         end = run.go(notices)
-    return run.conclude(end)
+    return run.conclusion.of(end)
 
 
 class Run:
@@ -95,8 +86,7 @@ class Run:
             part=self._part.name,
         )
         self._told = 0
-        self._ok = self._failed = self._waiting = 0
-        self._at_least = False  # whether there may be more rows than are counted
+        self.conclusion = Conclusion(wish, self.report, self._part.name, plan.key)
 
     def go(self, notices: list[str]) -> End:
         """Run it, show and write the summary, and keep it in the log."""
@@ -117,7 +107,7 @@ class Run:
                 self.report.tell()
             book = self.report.book
             if isinstance(error, ReaderGone) and book is not None:
-                done = self._of(book.totals.problems)
+                done = self.conclusion.done(book.totals.problems)
                 raise RowsUnread(f"who read stdout has left: the run ended with {done}") from None
             raise
         self.report.tell()
@@ -140,7 +130,7 @@ class Run:
                 end = await self._solved(files, way, comparer, watcher, deadline)
             finally:
                 await way.chat.aclose()
-        self._waiting += files.lost
+        self.conclusion.waiting += files.lost
         return end
 
     async def _solved(
@@ -172,9 +162,9 @@ class Run:
         if isinstance(files.rows, Results):
             whole = None if self._part.name else self._problems.path
             end = await brought_up(files.rows, end, comparer, watcher.notice, whole)
-            self._waiting = files.rows.pending
-            self._at_least = not files.rows.known
-        self._ok, self._failed = book.ok, book.failed
+            self.conclusion.waiting = files.rows.pending
+            self.conclusion.at_least = not files.rows.known
+        self.conclusion.ok, self.conclusion.failed = book.ok, book.failed
         files.complete = end is End.COMPLETE and not book.unread
         return end
 
@@ -199,7 +189,7 @@ class Run:
                 return await driver.run(left)
         except UsageError as error:
             # A damaged end of the input, a bad line with --fail-fast, a model that is not there.
-            raise UsageError(f"{error}{self._done_by(book)}") from None
+            raise UsageError(f"{error}{self.conclusion.done_by(book)}") from None
         finally:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
@@ -208,18 +198,10 @@ class Run:
         driver.interrupt()
         calls = counted(way.door.sent, "call", "calls")
         # With old rows in the file, how to go on depends on what these calls come to, and is said then.
-        how = "" if self._is_stale else f"; {self._resumption()}"
+        how = "" if self.conclusion.is_stale else f"; {self.conclusion.resumption()}"
         watcher.notice(
             f"stopping: {calls} in flight may finish for {GRACE_S:g} s; Ctrl-C again ends now{how}"
         )
-
-    def _done_by(self, book: Book) -> str:
-        """What to say of an error that ended the run, once there are rows."""
-        if not book.known:
-            return ""  # the run never began
-        done = book.earlier + book.written.problems
-        kept = "" if self._wish.out == STDIO else ", which are kept"
-        return f"; the run ended with {self._of(done)}{kept}" if done else ""
 
     async def _one(self, row: Row, setup: Setup, book: Book) -> Worked:
         """Solve a problem and write its row, unless it was cut off or the provider may be down. Raises
@@ -276,58 +258,6 @@ class Run:
         self.report.retries += 1
         if self._wish.verbose:
             watcher.notice(text)
-
-    def conclude(self, end: End) -> int:
-        """Return 0, or 1 where the summary is lost. Raises what says how the run ended, and how to go on."""
-        # Rows that wait for an earlier one are not in the file, and are made again from the journal.
-        done = self._ok + self._failed - self._waiting
-        where = f"in {self._part.name} " if self._part.name else ""
-        so_far = f"{where}with {self._of(done)}"
-        again = "run the same command again to go on"
-        if self._wish.out == STDIO:
-            again = self._resumption()
-        elif self._wish.overwrite and not self._is_stale:
-            again = "run the same command again without --overwrite to go on"
-        match end:
-            case End.INTERRUPTED:
-                raise Interrupted(f"interrupted {so_far}; {self._resumption()}")
-            case End.BUDGET:
-                moved = self.report.book is not None and self.report.book.totals.problems
-                how = f"{again}, with as much again" if moved else f"raise it and {again}"
-                raise BudgetExhausted(f"the budget ended the run {so_far}; {how}")
-            case End.DEADLINE:
-                raise DeadlinePassed(f"the deadline ended the run {so_far}; {again}")
-            case End.DOWN:
-                why = self.report.driver.last_outage if self.report.driver else ""
-                raise ProblemsFailed(f"the provider is down ({why}); the run ended {so_far}; {again}")
-        if self._failed:
-            how = "" if self._wish.out == STDIO else "; --retry-failed tries them again"
-            raise ProblemsFailed(f"{self._failed:,} of {done:,} problems failed{how}")
-        return 1 if self.report.unwritten else 0
-
-    def _of(self, done: int) -> str:
-        """How many problems are done, in words. Earlier rows may be of other ones, as long as the input has
-        not asked for them."""
-        of = "" if self.report.total is None else f" of {self.report.total:,}"
-        book = self.report.book
-        if book is not None and book.known and book.doubtful:
-            now = done - book.earlier
-            return f"{now:,}{of} problems done by this run, and {counted(book.earlier, 'row')} there before"
-        return f"{'at least ' if self._at_least else ''}{done:,}{of} problems done"
-
-    def _resumption(self) -> str:
-        if self._wish.out == STDIO:
-            return "name a file with -o to be able to go on after that"
-        again = same_again(sys.argv[1:], known_keys(self._plan.key), begun=self._is_begun)
-        return f"go on with: {again}"
-
-    @property
-    def _is_begun(self) -> bool:
-        return self.report.book is not None and self.report.book.begun
-
-    @property
-    def _is_stale(self) -> bool:
-        return self.report.book is not None and self.report.book.stale
 
 
 async def _tick(watcher: Meter) -> None:

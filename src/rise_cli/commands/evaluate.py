@@ -131,12 +131,12 @@ class _Contest:
         """Run, compare and print."""
         end, last = self._run()
         if end is End.INTERRUPTED:
-            return last.conclude(end)
+            return last.conclusion.of(end)
         evaluations = self._evaluations()
         if evaluations:
             self._tell(evaluations, complete=end is End.COMPLETE)
         if end is not End.COMPLETE:
-            return last.conclude(end)
+            return last.conclusion.of(end)
         lost = sum(one.unanswered for evaluation in evaluations for one in evaluation.outcomes)
         if lost:
             raise ProblemsFailed(f"{counted(lost, 'run')} got no reply; --retry-failed tries them again")
