@@ -83,6 +83,7 @@ class Run:
             problems.count(),  # also where nobody is shown it: a damaged file is found now
             judged=plan.judge is not None,
             kept=plan.resolved.settings.log,
+            priced=plan.resolved.settings.price is not None,
             part=self._part.name,
         )
         self._told = 0

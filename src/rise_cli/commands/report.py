@@ -29,7 +29,8 @@ _MANY = 20_000  # rows that take more than a second to read again
 
 class Report:
     """Keeps the numbers of one run together. `total` problems are in the file, None where nobody knows;
-    `judged` says whether a check runs between calls, `kept` whether the summary goes into the log. `part` is
+    `judged` says whether a check runs between calls, `kept` whether the summary goes into the log, `priced`
+    whether a price was given. `part` is
     what the run is called where it is one of several: then their end says what came of it, and nothing here.
 
     `way`, `recording`, `book` and `driver` are to be set as soon as there are any. The summary as JSON is
@@ -43,8 +44,11 @@ class Report:
                     row yet and for attempts that were lost
     """
 
-    def __init__(self, wish: Wish, total: int | None, *, judged: bool, kept: bool, part: str = "") -> None:
+    def __init__(
+        self, wish: Wish, total: int | None, *, judged: bool, kept: bool, priced: bool, part: str = ""
+    ) -> None:
         self._wish, self._judged, self._kept, self._part = wish, judged, kept, part
+        self._priced = priced
         self._shown = not wish.quiet and not part
         self._began = time.monotonic()
         self._pace: Pace | None = None
@@ -125,7 +129,7 @@ class Report:
             return
         summary = self.summary = self._summary()
         if self._shown:
-            sys.stderr.write(table(summary))
+            sys.stderr.write(table(summary, priced=self._priced))
             sys.stderr.flush()
         if self._wish.summary is not None:
             self._write(self._wish.summary, summary)

@@ -72,5 +72,6 @@ def show_batch(head: Text, record: Mapping[str, Any], page: Page) -> None:
     """Show what came of a batch, and where its results are."""
     names = [("problems", record["problems"]), ("results", record["results"]), ("run", record["ended"])]
     files = [Text(f"{name:<10}{printable(str(value))}") for name, value in names]
-    lines = [Text(printable(line)) for line in table(record["summary"]).splitlines()]
+    told = table(record["summary"], priced=True).splitlines()
+    lines = [Text(printable(line)) for line in told]
     page.show([head, Text(), *files, *lines])

@@ -7,11 +7,13 @@ from typing import Any
 
 from rise_cli.render.amounts import counted, duration, money, percent, tokens
 
-_UNKNOWN = "not known; --price IN,OUT names the price of calls that are still made"
+_UNKNOWN = "not known"
+_UNPRICED = f"{_UNKNOWN}; give the price with --price IN,OUT"
 
 
-def table(summary: Mapping[str, Any]) -> str:
-    """Return the lines of `Totals.summary`, two columns wide. What nobody knows says so."""
+def table(summary: Mapping[str, Any], *, priced: bool) -> str:
+    """Return the lines of `Totals.summary`, two columns wide. What nobody knows says so; `priced` whether
+    somebody has given a price."""
     rows = [("problems", f"{summary['problems']:,} ({summary['ok']:,} ok, {summary['failed']:,} failed)")]
     if summary["failures"]:
         rows.append(("failed", _listed(summary["failures"])))
@@ -23,7 +25,7 @@ def table(summary: Mapping[str, Any]) -> str:
     if summary["stops"]:
         rows.append(("ended", _listed(summary["stops"])))
     rows.append(("tokens", _tokens(summary)))
-    rows.append(("cost", _cost(summary)))
+    rows.append(("cost", _cost(summary, _UNKNOWN if priced else _UNPRICED)))
     if now := _now(summary):
         rows.append(("this run", now))
     rows.append(("time", _time(summary)))
@@ -44,16 +46,16 @@ def _tokens(summary: Mapping[str, Any]) -> str:
     return tokens(sent, cached or 0, received) + share
 
 
-def _cost(summary: Mapping[str, Any]) -> str:
+def _cost(summary: Mapping[str, Any], unknown: str) -> str:
     if not summary["problems"] and summary["spent_now"]["cost_usd"] is None:
         # No row says what the calls cost that were made; of lost ones no price would tell.
-        return "not known" if summary["spent_now"]["lost_requests"] else _UNKNOWN
+        return _UNKNOWN if summary["spent_now"]["lost_requests"] else unknown
     if summary["cost_usd"] is not None:
         return money(summary["cost_usd"])
     if summary["known_cost_usd"]:
         unpriced = counted(summary["unpriced"], "problem")
         return f"over {money(summary['known_cost_usd'])}, that of {unpriced} is not known"
-    return _UNKNOWN
+    return unknown
 
 
 def _now(summary: Mapping[str, Any]) -> str:
