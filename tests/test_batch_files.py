@@ -239,6 +239,7 @@ def test_ctrl_c_while_rows_are_graded_again_leaves_the_file_as_it_was(rise: Prog
         process.send_signal(signal.SIGINT)
         result = rise.wait(process)
     assert result.code == 130
+    assert "200 rows of 'p.jsonl.rise.jsonl' will be graded again in the end" in result.err
     assert "interrupted with 200 of 200 problems done; go on with: " in result.err
     assert path.read_bytes() == before
     assert not list(rise.folder.glob(".*.new"))
@@ -250,6 +251,23 @@ def test_what_a_kill_has_left_half_made_goes_with_the_next_run(rise: Program) ->
     with Loopback(adding) as server:
         assert batch(rise, "openai", server, *ONE).code == 0
     assert not list(rise.folder.glob(".*.new"))
+
+
+def test_a_line_that_is_spoilt_later_is_not_passed_for_solved(rise: Program) -> None:
+    good = [json.dumps(one) for one in sums(2)]
+    write(rise, [*good, "not json"])
+    with Loopback(adding) as server:
+        assert batch(rise, "openai", server, *ONE).code == 4
+        again = batch(rise, "openai", server, *ONE)
+        assert (again.code, "line 3: " in again.err) == (4, True)
+        before = rows(rise)
+        write(rise, [good[0], '{"id": "p1", "question": " "}', "not json"])
+        for more in ((), ("--retry-failed",), ("--fail-fast",)):
+            result = batch(rise, "openai", server, *ONE, *more)
+            assert (result.code, "line 2: the question is empty" in result.err) == (2, True)
+            assert "the problem 'p1' has a row in 'p.jsonl.rise.jsonl' that answers a question" in result.err
+        assert len(server.seen) == 2
+    assert rows(rise) == before
 
 
 def test_a_line_that_is_mended_is_solved_with_retry_failed(rise: Program) -> None:

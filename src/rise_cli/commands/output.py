@@ -92,12 +92,12 @@ async def brought_up(rows: Results, end: End, compare: Compare, notice: Notice, 
     Return how the run ends then: a person may stop this, too. Without a path, rows of other problems are as
     they should be."""
     outdated, named = counted(rows.outdated, "row"), repr(rows.name)
+    if end is End.COMPLETE and not await _finished(rows, compare, notice):
+        end = End.INTERRUPTED
     if end is not End.COMPLETE:
         if rows.outdated:
             notice(f"{outdated} of {named} will be graded again in the end: the references have changed")
         return end
-    if not await _finished(rows, compare, notice):
-        return End.INTERRUPTED
     if rows.ungraded:
         notice(f"{counted(rows.ungraded, 'row')} of {named} cannot be graded again, and say what they said")
     if rows.repeated:

@@ -164,7 +164,9 @@ class LockedFile:
         return UsageError(f"cannot write to {self.name!r} ({why}); name another file with -o")
 
     def _full(self, error: OSError) -> RiseError:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+        do = "make room on its disk" if full else "see that it and its folder can be written"
         return RiseError(
-            f"{self.name!r} cannot be written ({error.strerror}); make room on its disk and run the same "
-            "command again: it goes on where it stopped"
+            f"{self.name!r} cannot be written ({error.strerror}); {do} and run the same command again: it "
+            "goes on where it stopped"
         )

@@ -62,6 +62,6 @@ def _room() -> Iterator[None]:
         yield
     except OSError as error:
         raise RiseError(
-            f"no room for references that have changed ({error.strerror}); make room in "
-            f"{tempfile.gettempdir()!r}"
+            f"no room for references that have changed ({error.strerror}); make some in the folder for "
+            "temporary files, or name another one with TMPDIR"
         ) from error

@@ -33,6 +33,8 @@ class Posed(Protocol):
     @property
     def index(self) -> int: ...
     @property
+    def line(self) -> int: ...
+    @property
     def id(self) -> str: ...
     @property
     def question(self) -> str: ...
@@ -126,6 +128,11 @@ class Results:
             return False if self._done.complete else None
         return True
 
+    def has_answer(self, id: str, index: int) -> bool:  # noqa: A002
+        """Whether such a row is one that a question was asked for, and not that of a bad line."""
+        was = self._done.find(id, index)
+        return was is not None and not asks_the_same(was, NOTHING_ASKED)
+
     def answers(self, problem: Posed) -> bool | None:
         """As `has_row`, and notice where the input was edited since: another reference makes the row
         `outdated`. Raises UsageError where the row answers another question, or one on other material.
@@ -138,7 +145,7 @@ class Results:
         )
         if was != now:
             if not asks_the_same(was, now):
-                raise self._other_question(problem.id, was)
+                raise self._other_question(problem, was)
             self._outdated.add(as_bytes(problem.id), problem.reference)
         return True
 
@@ -277,8 +284,8 @@ class Results:
         with self._file.read() as file:
             yield from scan(file, self._file.name, upto)
 
-    def _other_question(self, id: str, was: int) -> UsageError:  # noqa: A002
-        has = f"the problem {id!r} has a row in {self._file.name!r}"
+    def _other_question(self, problem: Posed, was: int) -> UsageError:
+        has = f"line {problem.line}: the problem {problem.id!r} has a row in {self._file.name!r}"
         if asks_the_same(was, NOTHING_ASKED):
             return UsageError(f"{has} that says its line was bad; add --retry-failed to solve it now")
         return UsageError(

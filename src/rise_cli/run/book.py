@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any
 
 from rise_cli.core.domain import Finish, Kind, Policy, Problem, StopReason, Trajectory
+from rise_cli.errors import UsageError
 from rise_cli.history.journal import Journal
 from rise_cli.history.lines import Lines
 from rise_cli.history.results import Results
@@ -113,8 +114,7 @@ class Book:
                         rows.begin()
                         yield item
                 elif rows is not None and await _learned(rows, item.name, item.index):
-                    self.unread = True
-                    self._note(rows.skip(item.index))
+                    self._pass_bad(rows, item, bad)
                 else:
                     self._take(item, bad)
             passed += len(some)
@@ -129,6 +129,17 @@ class Book:
             self._note(written)
         if self._journal is not None:
             self._journal.forget(row.id)  # the program may have ended between its row and that
+
+    def _pass_bad(self, rows: Results, item: BadRow, bad: Callable[[BadRow, str], Mapping[str, Any]]) -> None:
+        """Go past a bad line that has its row. Raises UsageError where it was a good one."""
+        if rows.has_answer(item.name, item.index):
+            raise UsageError(
+                f"line {item.line}: {item.error}; but the problem {item.name!r} has a row in {rows.name!r} "
+                "that answers a question: mend the line, or name another output with -o"
+            )
+        self.unread = True
+        bad(item, item.name)  # it is told of again: what is wrong may be something else now
+        self._note(rows.skip(item.index))
 
     def _take(self, item: BadRow, bad: Callable[[BadRow, str], Mapping[str, Any]]) -> None:
         """Write the row of a bad line."""
